@@ -1,0 +1,1 @@
+"""Storage: the lake of Parquet files, its commits, and the warehouse of views."""
