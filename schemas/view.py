@@ -1,0 +1,102 @@
+"""The analysis views: one `.sql` file each, whose header says what it answers and its grain.
+
+The header is comment lines: the purpose, then `grain:`, `example:` and a `column NAME:` line for
+each column that no table documents. Views may build on each other; the order follows from the names.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from graphlib import TopologicalSorter
+from importlib.resources import files
+from typing import Final
+
+from schemas.tables import TABLES
+
+_FIELD: Final = re.compile(r"(grain|example|column (\w+)): ?(.*)")
+
+
+@dataclass(frozen=True)
+class View:
+    """A view: its name, purpose, grain, an example query, the columns' comments and its SQL."""
+
+    name: str
+    purpose: str
+    grain: str
+    example: str
+    columns: dict[str, str]
+    sql: str
+
+    @property
+    def comment(self) -> str:
+        """What the warehouse says of the view."""
+        return f"{self.purpose} Grain: {self.grain}."
+
+
+@cache
+def views() -> tuple[View, ...]:
+    """Every analysis view, each after the views that it reads."""
+    by_name = {
+        entry.name.removesuffix(".sql"): _parse(entry.name.removesuffix(".sql"), entry.read_text())
+        for entry in files("schemas").joinpath("views").iterdir()
+        if entry.name.endswith(".sql")
+    }
+    reads = {
+        name: {other for other in by_name if other != name and _mentions(view.sql, other)}
+        for name, view in sorted(by_name.items())
+    }
+    return tuple(by_name[name] for name in TopologicalSorter(reads).static_order())
+
+
+def column_comment(view: View, column: str) -> str:
+    """The column's meaning: the view's own words, else those of the table that it comes from.
+
+    Raises KeyError where neither says anything.
+    """
+    if column in view.columns:
+        return view.columns[column]
+    for table in _tables_behind(view):
+        for candidate in TABLES[table].documented_columns:
+            if candidate.name == column:
+                return candidate.doc
+    raise KeyError(f"{view.name}.sql: no `-- column {column}:` line, and no table has the column")
+
+
+def _tables_behind(view: View) -> list[str]:
+    """The tables that the view reads, directly first, then through other views."""
+    direct = [name for name in TABLES if _mentions(view.sql, name)]
+    through = [
+        table
+        for other in views()
+        if other.name != view.name and _mentions(view.sql, other.name)
+        for table in _tables_behind(other)
+    ]
+    return list(dict.fromkeys(direct + through))
+
+
+def _mentions(sql: str, name: str) -> bool:
+    return re.search(rf"\b{name}\b", sql) is not None
+
+
+def _parse(name: str, text: str) -> View:
+    lines = text.splitlines()
+    header = [line.removeprefix("--").strip() for line in lines if line.startswith("--")]
+    purpose: list[str] = []
+    fields: dict[str, str] = {}
+    columns: dict[str, str] = {}
+    for line in header:
+        match = _FIELD.fullmatch(line)
+        if match and match[2]:
+            columns[match[2]] = match[3]
+        elif match:
+            fields[match[1]] = match[3]
+        elif fields or columns:
+            raise ValueError(f"{name}.sql: {line!r} is no field; a field is one line")
+        else:
+            purpose.append(line)
+    sql = "\n".join(line for line in lines if not line.startswith("--")).strip()
+    return View(
+        name, " ".join(purpose), fields["grain"], fields["example"], columns, sql.rstrip(";")
+    )

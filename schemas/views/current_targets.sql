@@ -1,0 +1,21 @@
+-- For each target the capture that the current_* views show: its newest complete one, and before a
+-- filtered one always one of all its builds, so that a narrow look never hides the rest.
+-- grain: one row a target (account_id, region) that was ever read completely
+-- example: select account_id, region, snapshot_date, captured_at, builds from current_targets order by captured_at
+select
+    snapshot_date,
+    run_id,
+    account_id,
+    region,
+    captured_at,
+    status,
+    coverage,
+    builds,
+    carried_from,
+    request
+from snapshot_targets
+where coverage in ('whole', 'filtered')
+qualify row_number() over (
+    partition by account_id, region
+    order by coverage = 'whole' desc, snapshot_date desc
+) = 1
