@@ -1,0 +1,236 @@
+"""From a page's bytes to typed elements: nothing that was sent is dropped on the way.
+
+The elements' types are derived from the tables' columns, so a member is either covered by a column
+or unknown. A page is first decoded strictly, with types that refuse unknown members: the usual case,
+and fast. Only where that fails is each element taken apart by itself, and whatever has no column, or
+does not fit its column, is kept as JSON in the element's `extra`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+from uuid import uuid4
+
+import msgspec
+import pyarrow as pa
+from msgspec import Raw
+
+from schemas.table import INSTANT, TAGS, TEXT, Table
+from schemas.tables import DATA_TABLES
+
+Element = Any
+"""An instance of a derived type: attributes are named as the API's members, and `extra_`."""
+
+EXTRA_MEMBER: Final = "extra_"
+_EXTRA_KEY: Final = uuid4().hex  # what `extra_` is called in JSON: nothing that anyone can send
+
+_WIRE_TYPES: Final[dict[pa.DataType, Any]] = {
+    TEXT: str,
+    INSTANT: int | float,  # epoch seconds
+    TAGS: dict[str, str | None],
+}
+_LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+
+_Rest = dict[str, Any]
+"""What an element has and no column holds: raw JSON by member, nested like the element."""
+
+
+class MalformedPageError(ValueError):
+    """The body is no page: not JSON, or not an object with a list of objects."""
+
+
+class _Anything(msgspec.Struct, gc=False):
+    """Any JSON object; its members are checked for well-formedness and skipped."""
+
+
+class Envelope(msgspec.Struct, gc=False):
+    """What is around a page's elements: how many there are, and the token of the next page."""
+
+    imageSummaryList: list[_Anything] | None = None  # noqa: N815 - the API's own spelling
+    nextToken: str | None = None  # noqa: N815 - the API's own spelling
+
+
+_envelope_decoder: Final = msgspec.json.Decoder(Envelope)
+
+
+def open_envelope(body: bytes) -> Envelope:
+    """The page's item count and next token, after checking that the whole body is well-formed.
+
+    Raises MalformedPageError where it is not, or where an element is not an object.
+    """
+    try:
+        body.decode()
+        return _envelope_decoder.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        if (mended := _without_lone_surrogates(body)) is not None:
+            return open_envelope(mended)
+        raise MalformedPageError(f"the answer's body is not a page of builds: {error}") from error
+
+
+def decode_page(body: bytes) -> list[Element]:
+    """The page's elements, in the order in which they were sent."""
+    try:
+        elements: list[Element] = _page_decoder.decode(body).imageSummaryList or []
+    except msgspec.MsgspecError:
+        return _decode_each(body)
+    if None in [element.arn for element in elements]:
+        return _decode_each(body)
+    return elements
+
+
+def _decode_each(body: bytes) -> list[Element]:
+    try:
+        items = _raw_page_decoder.decode(body).imageSummaryList or []
+    except msgspec.MsgspecError:
+        return _decode_unspeakable(body)
+    return [_decode_build(item) for item in items]
+
+
+def _decode_unspeakable(body: bytes) -> list[Element]:
+    """Elements of a page with lone surrogates, which no UTF-8 column can hold.
+
+    The columns get U+FFFD in their place; `extra` gets the element as it was sent.
+    """
+    builds = []
+    for item in json.loads(body)["imageSummaryList"]:
+        original = json.dumps(item)
+        mended = _LONE_SURROGATE.sub("\ufffd", json.dumps(item, ensure_ascii=False))
+        build = _decode_build(Raw(mended.encode()))
+        if mended.encode() != json.dumps(item, ensure_ascii=False).encode(errors="replace"):
+            build.extra_ = original
+        builds.append(build)
+    return builds
+
+
+def _without_lone_surrogates(body: bytes) -> bytes | None:
+    """The body with U+FFFD for its lone surrogates; None where it has none or is no JSON."""
+    try:
+        text = json.dumps(json.loads(body, parse_constant=_refuse_constant), ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return None
+    mended, count = _LONE_SURROGATE.subn("\ufffd", text)
+    return mended.encode() if count else None
+
+
+def _refuse_constant(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _decode_build(item: Raw) -> Element:
+    build, rest = _fit(item, BUILD)
+    if build.arn is None:
+        _keep_children_in(rest, build, item)
+    build.extra_ = _to_json(rest)
+    return build
+
+
+def _keep_children_in(rest: _Rest, build: Element, item: Raw) -> None:
+    """A build without an ARN cannot be a child row's parent: its lists stay with itself."""
+    members = msgspec.json.decode(item, type=dict[str, Raw])
+    rest.update({name: members[name] for name in ("state", "outputResources") if name in members})
+    build.outputResources = None
+    if build.state and build.state.failureContext:
+        build.state.failureContext.distributionFailure = None
+
+
+def _fit(item: Raw, kind: type[msgspec.Struct]) -> tuple[Element, _Rest]:
+    """The element as its type, and what of it does not fit there. Raises where it is no object."""
+    fitting: dict[str, Any] = {}
+    rest: _Rest = {}
+    types = {field.name: field.type for field in msgspec.structs.fields(kind)}
+    for name, value in msgspec.json.decode(item, type=dict[str, Raw]).items():
+        if name not in types or name == EXTRA_MEMBER:
+            rest[name] = value
+            continue
+        try:
+            fitting[name] = msgspec.json.decode(value, type=types[name])
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            _fit_member(name, value, fitting, rest, kind)
+    return kind(**fitting), rest
+
+
+def _fit_member(
+    name: str, value: Raw, fitting: dict[str, Any], rest: _Rest, kind: type[msgspec.Struct]
+) -> None:
+    try:
+        if (member_kind := _MEMBERS.get((kind, name))) is not None:
+            fitting[name], member_rest = _fit(value, member_kind)
+            if member_rest:
+                rest[name] = member_rest
+            return
+        if (element_kind := _LIST_ELEMENTS.get((kind, name))) is not None:
+            items = msgspec.json.decode(value, type=list[Raw])
+            fitting[name] = [_fit_element(item, element_kind) for item in items]
+            return
+    except msgspec.MsgspecError:
+        fitting.pop(name, None)
+    rest[name] = value
+
+
+def _fit_element(item: Raw, kind: type[msgspec.Struct]) -> Element:
+    element, rest = _fit(item, kind)
+    element.extra_ = _to_json(rest)
+    return element
+
+
+def _to_json(rest: _Rest) -> str | None:
+    return msgspec.json.encode(rest).decode() if rest else None
+
+
+_MEMBERS: Final[dict[tuple[type, str], type[msgspec.Struct]]] = {}
+_LIST_ELEMENTS: Final[dict[tuple[type, str], type[msgspec.Struct]]] = {}
+
+
+def _wire_paths(tables: Iterable[Table]) -> dict[str, Any]:
+    """Every member path that some column holds to the letter, with its type on the wire."""
+    return {
+        f"{element}.{column.source}".strip("."): _WIRE_TYPES[column.type]
+        for table in tables
+        for element in table.elements
+        for column in table.columns
+        if column.is_to_the_letter
+    }
+
+
+def _derive(name: str, paths: dict[str, Any], is_element: bool) -> type[msgspec.Struct]:
+    """The type of an object whose members are the first segments of `paths`."""
+    members: dict[str, dict[str, Any]] = {}
+    for path, wire_type in paths.items():
+        head, _, tail = path.partition(".")
+        members.setdefault(head, {})[tail] = wire_type
+    nested: dict[str, tuple[type[msgspec.Struct], bool]] = {}
+    fields: list[tuple[str, Any, Any]] = []
+    for head, tails in members.items():
+        member, is_list = head.removesuffix("[]"), head.endswith("[]")
+        if "" in tails:
+            plain = list[str | None] if is_list else tails[""]
+            fields.append((member, plain | None, None))
+        else:
+            kind = _derive(member[0].upper() + member[1:], tails, is_list)
+            nested[member] = (kind, is_list)
+            fields.append((member, (list[kind] if is_list else kind) | None, None))  # type: ignore[valid-type]  # a type made at run time
+    if is_element:
+        fields.append((EXTRA_MEMBER, str | None, None))
+    derived = msgspec.defstruct(
+        name, fields, rename={EXTRA_MEMBER: _EXTRA_KEY}, forbid_unknown_fields=True, gc=False
+    )
+    for member, (kind, is_list) in nested.items():
+        (_LIST_ELEMENTS if is_list else _MEMBERS)[derived, member] = kind
+    return derived
+
+
+def _page_of(kind: Any) -> Any:
+    return msgspec.defstruct("Page", [("imageSummaryList", list[kind] | None, None)])
+
+
+BUILD: Final = _derive("Build", _wire_paths(DATA_TABLES), is_element=True)
+_page_decoder: Final = msgspec.json.Decoder(_page_of(BUILD))
+_raw_page_decoder: Final = msgspec.json.Decoder(_page_of(Raw))
+
+
+def unknown_members(extras: Sequence[str | None]) -> set[str]:
+    """The top-level member names that the given `extra` values carry."""
+    return {name for extra in extras if extra for name in json.loads(extra)}

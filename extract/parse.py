@@ -1,0 +1,132 @@
+"""Parsed columns: pure functions from a column of strings to columns derived from it.
+
+A value that cannot be parsed gives NULL, never an error: the string itself stands in its own column.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+Texts = Sequence[str | None]
+Columns = dict[str, pa.Array]
+
+_INSTANT: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?(Z|[+-][0-9]{2}:?[0-9]{2})?"
+)
+_IMAGE_ARN: Final = (
+    r"^arn:[^:]*:imagebuilder:(?P<image_region>[^:]*):(?P<image_owner_account>[^:]*)"
+    r":image/(?P<image_slug>[^/]+)"
+    r"(?:/(?P<semantic_version>[^/]+)(?:/(?P<build_number>[^/]+))?)?$"
+)
+_VERSION: Final = r"^(?P<major>[0-9]+)(?:\.(?P<minor>[0-9]+)(?:\.(?P<patch>[0-9]+))?)?$"
+_ARN_TEXTS: Final = ("image_owner_account", "image_region", "image_slug", "semantic_version")
+_ZONED: Final = pa.timestamp("us", tz="UTC")
+
+
+def parse_instant(text: str | None) -> datetime | None:
+    """An ISO 8601 instant; UTC where it names no zone, microseconds where it has finer fractions."""
+    if text is None or not _INSTANT.fullmatch(text):
+        return None
+    try:
+        instant = datetime.fromisoformat(text)
+        return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _instants(texts: Texts) -> Columns:
+    return {"created_at": pa.array([parse_instant(text) for text in texts], _ZONED)}
+
+
+def _image_arns(texts: Texts) -> Columns:
+    parts = pc.extract_regex(pa.array(texts, pa.string()), _IMAGE_ARN)
+    columns = {name: _present(pc.struct_field(parts, name)) for name in _ARN_TEXTS}
+    numbers = pc.extract_regex(columns["semantic_version"], _VERSION)
+    for name in ("major", "minor", "patch"):
+        columns[f"version_{name}"] = _bigint(_present(pc.struct_field(numbers, name)))
+    columns["build_number"] = _bigint(_present(pc.struct_field(parts, "build_number")))
+    return columns
+
+
+def _present(texts: pa.Array) -> pa.Array:
+    """An empty group as NULL."""
+    return pc.if_else(pc.equal(texts, ""), None, texts)
+
+
+def _bigint(texts: pa.Array) -> pa.Array:
+    """Decimal texts as 64-bit integers; NULL for what is none or does not fit."""
+    fits = pc.match_substring_regex(texts, "^[0-9]{1,18}$")
+    if pc.all(fits, min_count=0).as_py():
+        return texts.cast(pa.int64())
+    return pa.array([_bigint_or_none(text) for text in texts.to_pylist()], pa.int64())
+
+
+def _bigint_or_none(text: str | None) -> int | None:
+    # 640 digits are below every limit of int(); leading zeros keep long texts small numbers
+    if text is None or not re.fullmatch("[0-9]{1,640}", text):
+        return None
+    number = int(text)
+    return number if number < 2**63 else None
+
+
+def _image_uris(texts: Texts) -> Columns:
+    parsed = [parse_image_uri(text) for text in texts]
+    names = ("registry", "repository", "tag", "digest")
+    return {name: pa.array([p[i] for p in parsed], pa.string()) for i, name in enumerate(names)}
+
+
+def parse_image_uri(uri: str | None) -> tuple[str | None, str | None, str | None, str | None]:
+    """Registry, repository, tag and digest of `[registry/]repository[:tag][@digest]`.
+
+    The first part is a registry where it has a dot or a port or is localhost, as in Docker's
+    reference grammar (distribution/reference).
+    """
+    if not uri:
+        return None, None, None, None
+    name, _, digest = uri.partition("@")
+    tag = None
+    if ":" in name.rpartition("/")[2]:
+        name, _, tag = name.rpartition(":")
+    host, slash, rest = name.partition("/")
+    has_registry = bool(slash) and ("." in host or ":" in host or host == "localhost")
+    registry, repository = (host, rest) if has_registry else (None, name)
+    return registry, repository or None, tag or None, digest or None
+
+
+def epoch_seconds(values: Sequence[float | None]) -> tuple[pa.Array, dict[int, float]]:
+    """Instants from epoch seconds, and by position the values that no instant holds exactly."""
+    if not any(value is not None for value in values):
+        return pa.nulls(len(values), _ZONED), {}
+    microseconds = [_microseconds(value) for value in values]
+    inexact = {
+        position: value
+        for position, value in enumerate(values)
+        if value is not None
+        and (microseconds[position] is None or microseconds[position] / 1e6 != value)  # type: ignore[operator]  # None is ruled out before it
+    }
+    return pa.array(microseconds, pa.int64()).cast(_ZONED), inexact
+
+
+_FIRST: Final = int(datetime(1, 1, 1, tzinfo=UTC).timestamp())
+_LAST: Final = int(datetime(9999, 12, 31, tzinfo=UTC).timestamp())
+
+
+def _microseconds(value: float | None) -> int | None:
+    """NULL outside the years 1 to 9999: epoch milliseconds taken for seconds, for one."""
+    if value is None or not _FIRST <= value <= _LAST:
+        return None
+    return round(value * 1_000_000)
+
+
+PARSERS: Final[dict[str, Callable[[Texts], dict[str, Any]]]] = {
+    "instant": _instants,
+    "image_arn": _image_arns,
+    "image_uri": _image_uris,
+}
+"""By the name that a column declares: from its source's values to the derived columns."""
