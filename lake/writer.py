@@ -1,0 +1,131 @@
+"""A run's data files: immutable Parquet, whole under their names, invisible until committed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lake.run import Run, data_folder, part_path
+from lake.storage import Folder, StoredFile
+from schemas.table import Table
+from schemas.tables import TABLES
+
+ROW_GROUP_ROWS: Final = 122_880  # DuckDB's own: one thread scans one group
+ROW_GROUP_BYTES: Final = 48 << 20
+"""A row group is written at whichever of the two comes first; it bounds the memory."""
+PART_ROWS: Final = 1_000_000
+"""A table's file is closed and the next begun past this: 240 small ones scan 11 to 30 times slower."""
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A finished data file."""
+
+    path: str
+    row_count: int
+    size_bytes: int
+
+
+Manifest = dict[str, tuple[DataFile, ...]]
+"""By table, the data files of a run."""
+
+
+class SnapshotWriter:
+    """Writes a run's tables. Each has at least one file when it closes, be it without rows.
+
+    On an exception the unfinished files are removed; the finished ones stay unseen.
+    """
+
+    def __init__(self, lake: Folder, run: Run) -> None:
+        self._tables = {name: _TableWriter(lake, run, table) for name, table in TABLES.items()}
+
+    def append(self, tables: Mapping[str, pa.Table]) -> None:
+        """Adds rows to each of the given tables."""
+        for name, rows in tables.items():
+            self._tables[name].append(rows)
+
+    def row_counts(self) -> dict[str, int]:
+        """Rows appended so far, by table."""
+        return {name: writer.row_count for name, writer in self._tables.items()}
+
+    def close(self) -> Manifest:
+        """Finishes every file."""
+        return {name: writer.close() for name, writer in self._tables.items()}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for writer in self._tables.values():
+            writer.abandon()
+
+
+@dataclass
+class _TableWriter:
+    lake: Folder
+    run: Run
+    table: Table
+    row_count: int = 0
+    _pending: list[pa.Table] = field(default_factory=list)
+    _pending_bytes: int = 0
+    _pending_rows: int = 0
+    _files: list[DataFile] = field(default_factory=list)
+    _staged: Path | None = None
+    _writer: pq.ParquetWriter | None = None
+    _part_rows: int = 0
+
+    def append(self, rows: pa.Table) -> None:
+        self.row_count += rows.num_rows
+        self._pending.append(rows)
+        self._pending_rows += rows.num_rows
+        self._pending_bytes += rows.nbytes
+        if self._pending_rows >= ROW_GROUP_ROWS or self._pending_bytes >= ROW_GROUP_BYTES:
+            self._write_group()
+
+    def close(self) -> tuple[DataFile, ...]:
+        if self._pending_rows or not self._files:
+            self._write_group()
+        self._end_part()
+        return tuple(self._files)
+
+    def abandon(self) -> None:
+        if self._writer is not None and self._staged is not None:
+            self._writer.close()
+            self._staged.unlink(missing_ok=True)
+
+    def _write_group(self) -> None:
+        if self._writer is None:
+            self._staged = self.lake.stage(self._path())
+            self._writer = pq.ParquetWriter(
+                self._staged, self.table.arrow_schema, compression="zstd"
+            )
+        empty = self.table.arrow_schema.empty_table()
+        self._writer.write_table(pa.concat_tables([empty, *self._pending]))
+        self._part_rows += self._pending_rows
+        self._pending, self._pending_rows, self._pending_bytes = [], 0, 0
+        if self._part_rows >= PART_ROWS:
+            self._end_part()
+
+    def _end_part(self) -> None:
+        if self._writer is None or self._staged is None:
+            return
+        self._writer.close()
+        self._writer = None
+        stored: StoredFile = self.lake.publish(self._staged, self._path())
+        self._files.append(DataFile(stored.path, self._part_rows, stored.size_bytes))
+        self._part_rows = 0
+
+    def _path(self) -> str:
+        folder = data_folder(self.table.name, self.run.snapshot_date, self.run.run_id)
+        return part_path(folder, len(self._files))
