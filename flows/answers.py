@@ -1,0 +1,113 @@
+"""Query results as a table for people, or as CSV or JSON for programs."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, TextIO
+
+import duckdb
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from flows.formats import Format
+from flows.terminal import printable
+
+_BATCH_ROWS = 10_000
+
+
+def write_answer(answer: duckdb.DuckDBPyConnection, form: Format, out: TextIO) -> None:
+    """Writes the rows of an executed query to `out`, a batch of rows at a time.
+
+    A table shows control characters as escapes; CSV and JSON carry every value to the letter.
+    """
+    names = [column[0] for column in answer.description or []]
+    if form is Format.CSV:
+        _write_csv(names, _rows(answer), out)
+    elif form is Format.JSON:
+        _write_json(names, _rows(answer), out)
+    else:
+        _write_table(names, list(_rows(answer)), out)
+
+
+def _rows(answer: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
+    while batch := answer.fetchmany(_BATCH_ROWS):
+        yield from batch
+
+
+def _write_csv(names: Sequence[str], rows: Iterator[tuple[Any, ...]], out: TextIO) -> None:
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(names)
+    for row in rows:
+        writer.writerow([_cell(value) for value in row])
+
+
+def _write_json(names: Sequence[str], rows: Iterator[tuple[Any, ...]], out: TextIO) -> None:
+    """A JSON list of one object a row; a column name that comes twice gets a number."""
+    keys = _distinct(names)
+    separator = "[\n"
+    for row in rows:
+        out.write(separator + json.dumps(dict(zip(keys, map(_jsonable, row), strict=True))))
+        separator = ",\n"
+    out.write("[]\n" if separator == "[\n" else "\n]\n")
+
+
+def _write_table(names: Sequence[str], rows: Sequence[tuple[Any, ...]], out: TextIO) -> None:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for position, name in enumerate(names):
+        is_numeric = all(isinstance(row[position], int | float | None) for row in rows)
+        table.add_column(
+            Text(printable(name)),
+            justify="right" if is_numeric and rows else "left",
+            overflow="fold",
+        )
+    for row in rows:
+        table.add_row(*(_shown(value) for value in row))
+    console = Console(file=out, width=None if out.isatty() else 10_000)
+    console.print(table)
+    console.print(f"{len(rows):,} row{'' if len(rows) == 1 else 's'}", highlight=False)
+
+
+def _shown(value: Any) -> Text:
+    if value is None:
+        return Text("NULL", style="dim")
+    return Text(printable(_cell(value)))
+
+
+def _cell(value: Any) -> str:
+    """The value as text; NULL is empty."""
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return value.isoformat(sep=" ", timespec="milliseconds" if value.microsecond else "seconds")
+    if isinstance(value, dict | list):
+        return json.dumps(_jsonable(value), ensure_ascii=False)
+    return str(value)
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _jsonable(member) for key, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [_jsonable(member) for member in value]
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return float(value) if isinstance(value, Decimal) else str(value)
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    keys: list[str] = []
+    for name in names:
+        number = sum(key == name or key.startswith(f"{name}_") for key in keys)
+        keys.append(f"{name}_{number}" if name in keys else name)
+    return keys

@@ -1,0 +1,333 @@
+"""The command `imagelake`: options in, one line of words for every error, an exit status out.
+
+0: all targets complete and committed; 1: nothing committed; 2: a usage or configuration error;
+3: committed, but some target failed or was cut short. What a command needs is imported when it runs,
+so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from flows.formats import Format
+from flows.parameters import ENVIRONMENT_PREFIX, ParameterError, SnapshotParameters, load_parameters
+
+if TYPE_CHECKING:
+    from prefect.client.schemas.objects import State
+
+    from flows.pipeline import Summary
+
+EXIT_NOTHING_COMMITTED: Final = 1
+EXIT_USAGE: Final = 2
+
+
+app = typer.Typer(
+    name="imagelake",
+    help="The queryable history of every AWS EC2 Image Builder build.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Warehouse = Annotated[
+    Path,
+    typer.Option(
+        help="The DuckDB file of views over the lake.", envvar=f"{ENVIRONMENT_PREFIX}WAREHOUSE"
+    ),
+]
+Form = Annotated[Format, typer.Option("--format", help="How to print the rows.")]
+DEFAULTS: Final = SnapshotParameters()
+
+
+def main() -> None:
+    """Runs the command line; every error that a user can cause ends in one line on stderr."""
+    with _errors_in_one_line():
+        app()
+
+
+@contextmanager
+def _errors_in_one_line() -> Iterator[None]:
+    try:
+        yield
+    except ParameterError as error:
+        _fail(str(error), EXIT_USAGE)
+    except KeyboardInterrupt:
+        _fail("interrupted; nothing was committed", EXIT_NOTHING_COMMITTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has enough
+    except Exception as error:
+        message, status = _explain(error)
+        _fail(message, status)
+
+
+def _explain(error: Exception) -> tuple[str, int]:
+    """The line and the exit status of an error; raises it again where it is a defect of ours."""
+    import duckdb
+
+    from extract.targets import TargetError
+    from lake.commit import CommitError
+    from lake.storage import StorageError
+
+    if isinstance(error, TargetError):
+        return str(error), EXIT_USAGE if error.is_usage else EXIT_NOTHING_COMMITTED
+    if isinstance(error, StorageError):
+        return str(error), EXIT_USAGE
+    if isinstance(error, CommitError):
+        return f"not committed: {error}", EXIT_NOTHING_COMMITTED
+    if isinstance(error, duckdb.Error):
+        return str(error).strip(), EXIT_USAGE
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}", EXIT_NOTHING_COMMITTED
+    raise error
+
+
+def _fail(message: str, status: int) -> None:
+    from flows.terminal import printable
+
+    sys.stderr.write(f"imagelake: {printable(message)}\n")
+    raise SystemExit(status)
+
+
+@app.callback(invoke_without_command=True)
+def imagelake(
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+) -> None:
+    """The queryable history of every AWS EC2 Image Builder build."""
+    if version:
+        from schemas import __version__
+
+        typer.echo(f"imagelake {__version__}")
+        raise typer.Exit
+
+
+def _run(
+    config: Annotated[
+        Path | None, typer.Option(help="A TOML file; its keys are these options.")
+    ] = None,
+    track: Annotated[
+        bool,
+        typer.Option(
+            "--track", help="Track the run on a temporary Prefect server where none is configured."
+        ),
+    ] = False,
+    **options: Any,
+) -> None:
+    """Take one snapshot.
+
+    Where a Prefect API is configured (PREFECT_API_URL or the profile) it is a run of the flow
+    `snapshot` there; otherwise the same pipeline in this process, untracked.
+    """
+    from flows import tracking
+    from flows.summary import exit_status, lines
+
+    given = {name: value for name, value in options.items() if value not in (None, [], False)}
+    parameters = load_parameters(given, config)
+    if track or tracking.is_configured():
+        summary = _take_tracked(parameters, is_temporary=not tracking.is_configured())
+    else:
+        sys.stderr.write("not tracked by Prefect (no PREFECT_API_URL; see --track)\n")
+        summary = _take_untracked(parameters)
+        for line in lines(summary, parameters.lake, str(parameters.warehouse)):
+            typer.echo(line)
+    raise typer.Exit(exit_status(summary))
+
+
+def _take_untracked(parameters: SnapshotParameters) -> Summary:
+    import gc
+
+    from rich.console import Console
+
+    from flows.pipeline import take_snapshot
+    from flows.watch import Bars, Lines
+
+    gc.freeze()  # what the imports made stays: collecting it again costs CPU on every page
+    gc.set_threshold(50_000, 20, 50)
+    console = Console(stderr=True)
+    bars = Bars(console) if console.is_terminal else None
+    with bars or nullcontext():
+        return take_snapshot(parameters, watch=bars or Lines(_say))
+
+
+def _take_tracked(parameters: SnapshotParameters, *, is_temporary: bool) -> Summary:
+    if is_temporary:
+        sys.stderr.write("starting a temporary Prefect server (about 20 s)\n")
+        os.environ["PREFECT_SERVER_ALLOW_EPHEMERAL_MODE"] = "true"
+        os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")  # no call home
+        os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
+    from flows.snapshot import snapshot
+
+    state: State[Summary] = snapshot(parameters, return_state=True)  # type: ignore[assignment]  # the flow returns a state, which Prefect hands on as its own
+    return state.result()
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(line + "\n")
+
+
+def _with_parameter_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with an option for every field of the parameter model, in the model's order."""
+    signature = inspect.signature(command, eval_str=True)
+    own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    fields = [
+        inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
+        )
+        for name, (annotation, default) in _options().items()
+    ]
+    command.__signature__ = signature.replace(parameters=[*fields, *_keyword_only(own)])  # type: ignore[attr-defined]  # functions take attributes
+    command.__annotations__ = {p.name: p.annotation for p in [*fields, *own]}
+    return command
+
+
+def _keyword_only(parameters: list[inspect.Parameter]) -> list[inspect.Parameter]:
+    return [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters]
+
+
+def _options() -> dict[str, tuple[Any, Any]]:
+    """By field, the option's annotation and default; values stay text until the model reads them."""
+    options: dict[str, tuple[Any, Any]] = {}
+    for name, field in SnapshotParameters.model_fields.items():
+        names = [f"--{name.replace('_', '-')}"]
+        option = typer.Option(*names, help=_help(name), show_default=False, metavar=_metavar(name))
+        if field.annotation is bool:
+            options[name] = (Annotated[bool, option], False)
+        elif field.default_factory:
+            options[name] = (Annotated[list[str] | None, option], None)
+        else:
+            options[name] = (Annotated[str | None, option], None)
+    return options
+
+
+def _help(name: str) -> str:
+    field = SnapshotParameters.model_fields[name]
+    default = getattr(DEFAULTS, name)
+    is_told = isinstance(default, str | int | Path) and not isinstance(default, bool)
+    return f"{field.description} [default: {default}]" if is_told else f"{field.description}"
+
+
+_METAVARS: Final = {
+    "lake": "URI",
+    "warehouse": "FILE",
+    "date": "YYYY-MM-DD",
+    "region": "NAME",
+    "role_arn": "ARN",
+    "external_id": "TEXT",
+    "image_version_arn": "ARN",
+    "filter": "NAME=VALUE,…",
+    "owner": "OWNER",
+    "starting_token": "TOKEN",
+    "page_size": "N",
+    "max_items": "N",
+    "concurrency": "N",
+}
+
+
+def _metavar(name: str) -> str | None:
+    return _METAVARS.get(name)
+
+
+app.command("run")(_with_parameter_options(_run))
+
+
+@app.command()
+def sql(
+    query: Annotated[str | None, typer.Argument(help="SQL; without it, a shell.")] = None,
+    warehouse: Warehouse = DEFAULTS.warehouse,
+    form: Form = Format.TABLE,
+) -> None:
+    """Ask the warehouse in SQL, read-only."""
+    from flows.shell import run_shell
+    from lake.warehouse import connect
+
+    with connect(warehouse) as connection:
+        if query is None:
+            run_shell(connection, form)
+        else:
+            from flows.answers import write_answer
+
+            write_answer(connection.execute(query), form, sys.stdout)
+
+
+@app.command()
+def status(warehouse: Warehouse = DEFAULTS.warehouse, form: Form = Format.TABLE) -> None:
+    """Show the newest snapshot and how complete and fresh each target is."""
+    from flows.status import write_status
+    from lake.warehouse import connect
+
+    with connect(warehouse) as connection:
+        write_status(connection, form, sys.stdout)
+
+
+@app.command()
+def publish(
+    lake: Annotated[
+        str,
+        typer.Option(help="The lake: a folder of Parquet.", envvar=f"{ENVIRONMENT_PREFIX}LAKE"),
+    ] = DEFAULTS.lake,
+    warehouse: Warehouse = DEFAULTS.warehouse,
+) -> None:
+    """Build a warehouse of live views over a lake."""
+    from lake.storage import open_lake
+    from lake.warehouse import publish as build
+
+    is_new = build(open_lake(lake), warehouse)
+    typer.echo(f"{warehouse}: {'built' if is_new else 'up to date'}")
+
+
+@app.command()
+def views(
+    name: Annotated[str | None, typer.Argument(help="One view: its columns, its example.")] = None,
+) -> None:
+    """List the analysis views, or show one with its columns and an example query."""
+    from flows.catalog import describe_all, describe_one
+
+    for line in describe_all() if name is None else describe_one(name):
+        typer.echo(line)
+
+
+@app.command()
+def emulator(
+    port: Annotated[int, typer.Option(help="The port on 127.0.0.1; 0 takes a free one.")] = 8490,
+    seed: Annotated[int, typer.Option(help="Another seed, another fleet.")] = 1,
+    builds: Annotated[int, typer.Option(help="Builds a target, about.", min=0)] = 120,
+    account: Annotated[
+        list[str] | None, typer.Option(help="An account (repeatable; the first is the caller's).")
+    ] = None,
+    region: Annotated[list[str] | None, typer.Option(help="A region (repeatable).")] = None,
+    clock: Annotated[
+        str | None, typer.Option(help="The time that the fleet is seen at (ISO 8601; now).")
+    ] = None,
+    faults: Annotated[
+        Path | None, typer.Option(help="A JSON file of faults by target (`account/region`).")
+    ] = None,
+) -> None:
+    """Serve a local Image Builder endpoint with a seeded, evolving fleet and scripted faults."""
+    from datetime import datetime
+
+    from extract.emulator.server import run
+    from extract.emulator.settings import ACCOUNTS, REGIONS, Settings
+
+    try:
+        settings = Settings(
+            port=port,
+            seed=seed,
+            builds=builds,
+            accounts=tuple(account or ACCOUNTS),
+            regions=tuple(region or REGIONS),
+            clock=datetime.fromisoformat(clock) if clock else None,
+            faults=json.loads(faults.read_text()) if faults else {},
+        )
+        run(settings, typer.echo)
+    except (ValueError, OSError) as error:
+        raise ParameterError(f"emulator: {error}") from error

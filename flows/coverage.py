@@ -1,0 +1,180 @@
+"""What a snapshot shows of each target: this run's rows, an earlier run's of its date, or both.
+
+A re-run replaces only what it could read. A target that it failed to read, cut short or was not
+asked for keeps the rows that the date had; a listing that goes on at a truncated one's token is
+joined to it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+
+from extract.request import Request
+from extract.targets import TargetOutcome
+from lake.carry import EarlierRun, TargetKey
+from schemas.snapshots import COMPLETE, SKIPPED, TRUNCATED
+
+WHOLE: Final = "whole"
+FILTERED: Final = "filtered"
+PART: Final = "part"
+NONE: Final = "none"
+
+_NO_HEAD: Final = (
+    "the listing began at the given token, and the date's snapshot does not hold what came before "
+    "it: run without --starting-token"
+)
+
+
+@dataclass
+class Shown:
+    """A target's row of `snapshot_targets` in the making.
+
+    `carries`: the earlier run's rows are shown; `shows_own_rows`: this run's are. Both, where this
+    run went on where the earlier one had stopped. `is_asked`: this run was to read the target.
+    """
+
+    outcome: TargetOutcome
+    request: str | None
+    coverage: str
+    shows_own_rows: bool
+    is_asked: bool = True
+    carried_from: str | None = None
+    builds: int = 0
+    captured_at: datetime | None = None
+
+    @property
+    def carries(self) -> bool:
+        """True where rows of an earlier run are shown."""
+        return self.carried_from is not None
+
+    @property
+    def is_read(self) -> bool:
+        """True where nothing of the target is missing."""
+        return self.outcome.status in (COMPLETE, SKIPPED)
+
+    def count(self, builds: int, captured_at: datetime) -> None:
+        """Counts rows of the target."""
+        self.builds += builds
+        self.captured_at = max(self.captured_at or captured_at, captured_at)
+
+    def row(self) -> dict[str, Any]:
+        """The target's row of `snapshot_targets`."""
+        outcome = self.outcome
+        return {
+            "account_id": outcome.account_id,
+            "region": outcome.region,
+            "captured_at": self.captured_at or self._empty_capture(),
+            "status": outcome.status,
+            "coverage": self.coverage,
+            "error_code": outcome.error_code,
+            "error_message": outcome.error_message,
+            "pages": outcome.pages,
+            "builds": self.builds,
+            "requests": outcome.requests,
+            "throttles": outcome.throttles,
+            "started_at": outcome.started_at,
+            "finished_at": outcome.finished_at,
+            "resume_token": outcome.resume_token,
+            "carried_from": self.carried_from,
+            "request": self.request,
+        }
+
+    def _empty_capture(self) -> datetime | None:
+        """A target without builds was captured too: when its empty answer was in."""
+        return self.outcome.finished_at if self.coverage in (WHOLE, FILTERED) else None
+
+
+def shown_targets(
+    outcomes: tuple[TargetOutcome, ...], request: Request, earlier: EarlierRun | None
+) -> dict[TargetKey, Shown]:
+    """Every target of the snapshot: this run's, then the date's others, which are kept."""
+    before = earlier.targets if earlier else {}
+    shown = {
+        (outcome.account_id, outcome.region): _shown(
+            outcome, request, before.get((outcome.account_id, outcome.region))
+        )
+        for outcome in outcomes
+    }
+    for key, row in before.items():
+        if key not in shown:
+            shown[key] = _kept(row)
+    return shown
+
+
+def _shown(outcome: TargetOutcome, request: Request, before: dict[str, Any] | None) -> Shown:
+    coverage = _coverage(outcome, request)
+    own = Shown(outcome, request.to_json(), coverage, shows_own_rows=True)
+    if before is not None and _goes_on(outcome, request, before):
+        joined = _full_coverage(request) if outcome.status == COMPLETE else PART
+        return replace(own, coverage=joined, carried_from=before["run_id"])
+    if request.starting_token and outcome.status == COMPLETE:
+        own.outcome = replace(
+            outcome, status=TRUNCATED, error_code="StartingToken", error_message=_NO_HEAD
+        )
+    if before is None or before["coverage"] == NONE:
+        return own
+    if coverage in (WHOLE, FILTERED) or coverage == before["coverage"] == PART:
+        return own
+    return replace(
+        own,
+        coverage=before["coverage"],
+        shows_own_rows=False,
+        carried_from=before["carried_from"] or before["run_id"],
+    )
+
+
+def _coverage(outcome: TargetOutcome, request: Request) -> str:
+    if outcome.status == COMPLETE and request.starting_token is None:
+        return _full_coverage(request)
+    return PART if outcome.builds_listed else NONE
+
+
+def _full_coverage(request: Request) -> str:
+    return FILTERED if request.is_narrowed else WHOLE
+
+
+def _goes_on(outcome: TargetOutcome, request: Request, before: dict[str, Any]) -> bool:
+    """True where this listing began at the token at which the date's truncated one had stopped."""
+    return (
+        request.starting_token is not None
+        and before["resume_token"] == request.starting_token
+        and before["status"] == TRUNCATED
+        and before["error_code"] != "StartingToken"
+        and outcome.status in (COMPLETE, TRUNCATED)
+        and _question(before["request"]) == _question(request.to_json())
+        and ("startingToken" not in before["request"] or before["carried_from"] is not None)
+    )
+
+
+def _question(request: str) -> dict[str, Any]:
+    """What a request asks for, whatever the sizes and the place to begin at."""
+    members: dict[str, Any] = json.loads(request)
+    return {name: members.get(name) for name in ("imageVersionArn", "filters", "owners")}
+
+
+def _kept(row: dict[str, Any]) -> Shown:
+    """A target that this run was not asked for, as the date had it."""
+    outcome = TargetOutcome(
+        account_id=row["account_id"],
+        region=row["region"],
+        status=row["status"],
+        error_code=row["error_code"],
+        error_message=row["error_message"],
+        pages=row["pages"],
+        requests=row["requests"],
+        throttles=row["throttles"],
+        started_at=row["started_at"],
+        finished_at=row["finished_at"],
+        resume_token=row["resume_token"],
+    )
+    return Shown(
+        outcome,
+        row["request"],
+        row["coverage"],
+        shows_own_rows=False,
+        is_asked=False,
+        carried_from=row["carried_from"] or row["run_id"],
+    )

@@ -1,0 +1,78 @@
+"""The Prefect flow `snapshot`: the pipeline of `flows.pipeline` with its steps as Prefect tasks."""
+
+# No `from __future__ import annotations`: it breaks `serve()` with a pydantic parameter.
+import logging
+from typing import Any
+
+from prefect import flow, get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
+
+from extract.targets import TargetOutcome
+from flows import pipeline
+from flows.parameters import SnapshotParameters
+from flows.pipeline import Plan, Steps, Summary, Written
+from flows.summary import lines, sentence
+from flows.watch import Lines, Watch
+from lake.commit import Commit
+
+
+@task(name="plan", cache_policy=NO_CACHE)
+def plan(parameters: SnapshotParameters) -> Plan:
+    """Resolves the targets."""
+    return pipeline.plan(parameters)
+
+
+@task(name="land", cache_policy=NO_CACHE)
+def land(
+    parameters: SnapshotParameters, plan: Plan, watch: Watch | None = None
+) -> tuple[TargetOutcome, ...]:
+    """Reads the targets' pages; says so in the task's own log."""
+    return pipeline.land(parameters, plan, watch)
+
+
+@task(name="write", cache_policy=NO_CACHE)
+def write(
+    parameters: SnapshotParameters, plan: Plan, outcomes: tuple[TargetOutcome, ...]
+) -> Written:
+    """Derives the tables and writes them, unseen."""
+    return pipeline.write(parameters, plan, outcomes)
+
+
+@task(name="commit", cache_policy=NO_CACHE)
+def commit(parameters: SnapshotParameters, plan: Plan, written: Written) -> Commit:
+    """Shows the run."""
+    return pipeline.commit_run(parameters, plan, written)
+
+
+@task(name="publish", cache_policy=NO_CACHE)
+def publish(parameters: SnapshotParameters) -> bool:
+    """Builds the warehouse where it is not up to date."""
+    return pipeline.publish_warehouse(parameters)
+
+
+TRACKED = Steps(plan, land, write, commit, publish)
+
+
+@flow(name="snapshot", persist_result=False)
+def snapshot(parameters: SnapshotParameters) -> State[Any]:
+    """Takes one snapshot of every target's Image Builder builds.
+
+    Ends Completed, or Completed under the name PartialSuccess where some target was not read whole;
+    fails where nothing was committed. The state's data is the summary.
+    """
+    logger = get_run_logger()
+    summary = pipeline.take_snapshot(parameters, TRACKED, Lines(_say(logger)))
+    for line in lines(summary, parameters.lake, str(parameters.warehouse)):
+        logger.info(line)
+    return _state(summary)
+
+
+def _say(logger: "logging.Logger | logging.LoggerAdapter[logging.Logger]") -> Any:
+    return lambda line: logger.info("%s", line)
+
+
+def _state(summary: Summary) -> State[Any]:
+    name = "PartialSuccess" if summary.unread else "Completed"
+    return Completed(name=name, message=sentence(summary), data=summary)

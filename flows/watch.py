@@ -1,0 +1,151 @@
+"""What a run shows of itself while it works: to a terminal, to a log, or to nobody."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from threading import Lock
+from types import TracebackType
+from typing import Protocol, Self
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+
+from extract.targets import Target, TargetOutcome
+from flows.terminal import printable
+from schemas.snapshots import COMPLETE
+
+LINE_SECONDS = 5.0
+"""On a log, a target that is still being read says so this often."""
+_SHOWN_TARGETS = 12
+"""On a terminal, this many targets under way are shown at a time."""
+
+
+class Watch(Protocol):
+    """Is told what a run does. Calls come from several threads."""
+
+    def planned(self, targets: Sequence[Target]) -> None:
+        """The targets that will be read."""
+
+    def called(self, outcome: TargetOutcome) -> None:
+        """A target's listing after one more call."""
+
+    def doing(self, stage: str) -> None:
+        """The stage that begins, such as `writing`."""
+
+
+class Silent:
+    """Shows nothing."""
+
+    def planned(self, targets: Sequence[Target]) -> None:
+        """Shows nothing."""
+
+    def called(self, outcome: TargetOutcome) -> None:
+        """Shows nothing."""
+
+    def doing(self, stage: str) -> None:
+        """Shows nothing."""
+
+
+class Lines:
+    """Plain lines, for logs: each target's end, and now and then how far a long one is."""
+
+    def __init__(self, say: Callable[[str], object]) -> None:
+        self._say = say
+        self._said: dict[str, float] = {}
+
+    def planned(self, targets: Sequence[Target]) -> None:
+        """One line with the count."""
+        self._say(f"reading {_count(len(targets), 'target')}")
+
+    def called(self, outcome: TargetOutcome) -> None:
+        """A line at the target's end, and one every `LINE_SECONDS` until then."""
+        name, now = str(outcome), time.monotonic()
+        if not outcome.status:
+            if now - self._said.setdefault(name, now) < LINE_SECONDS:
+                return
+            self._said[name] = now
+        self._say(describe(outcome))
+
+    def doing(self, stage: str) -> None:
+        """One line."""
+        self._say(stage)
+
+
+class Bars:
+    """Live bars on a terminal: the targets under way with their pages and builds."""
+
+    def __init__(self, console: Console) -> None:
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(20),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+        )
+        self._lock = Lock()
+        self._overall = self._progress.add_task("planning", total=None)
+        self._under_way: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+    def planned(self, targets: Sequence[Target]) -> None:
+        """Starts the overall bar."""
+        self._progress.update(self._overall, description="targets read", total=len(targets))
+
+    def called(self, outcome: TargetOutcome) -> None:
+        """Moves the target's line; a target that did not complete leaves one behind."""
+        name = str(outcome)
+        with self._lock:
+            if outcome.status:
+                self._end(name, outcome)
+            elif name in self._under_way:
+                self._progress.update(self._under_way[name], description=describe(outcome))
+            elif len(self._under_way) < _SHOWN_TARGETS:
+                self._under_way[name] = self._progress.add_task(describe(outcome), total=None)
+
+    def doing(self, stage: str) -> None:
+        """Names the stage beside the overall bar."""
+        self._progress.update(self._overall, description=stage)
+
+    def _end(self, name: str, outcome: TargetOutcome) -> None:
+        if name in self._under_way:
+            self._progress.remove_task(self._under_way.pop(name))
+        if outcome.status != COMPLETE:
+            self._progress.console.print(describe(outcome), markup=False, highlight=False)
+        self._progress.advance(self._overall)
+
+
+def describe(outcome: TargetOutcome) -> str:
+    """One line on a target: how far it is, or how it ended and why."""
+    read = f"{_count(outcome.pages, 'page')}, {_count(outcome.builds_listed, 'build')}"
+    words = f"{outcome} {outcome.status or 'reading'}: {read}"
+    if outcome.throttles:
+        words += f", throttled {_count(outcome.throttles, 'time')}"
+    if outcome.error_message:
+        words += f": {outcome.error_message}"
+    return printable(words)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
