@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test lint bench lock clean
+.PHONY: help demo test lint bench readme lock clean
 .DEFAULT_GOAL := help
 
 help:  ## list what there is to make
@@ -23,6 +23,9 @@ lint: $(READY)  ## format, then check style and types
 
 bench: $(READY)  ## measure a run over 100,000 emulated builds (BUILDS=… for another number)
 	@$(BIN)/python -m tests.bench.snapshot $(or $(BUILDS),100000)
+
+readme: $(READY)  ## write the README's generated parts and the demo's answers into it
+	@$(BIN)/python -m tests.readme
 
 lock: $(READY)  ## write requirements.lock anew from pyproject.toml
 	@printf 'duckdb==1.5.5\n' > $(VENV)/pins.txt  # the version that everything is developed on

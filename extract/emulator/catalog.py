@@ -108,8 +108,8 @@ def _owned(scope: Scope, account: str, region: str, index: int, count: int) -> I
     stack = STACKS[index % len(STACKS)]
     row = index // len(STACKS)
     first_team = scope.accounts.index(account) * 3 + scope.regions.index(region)
-    team = TEAMS[(first_team + index + row * 5) % len(TEAMS)]
-    name = f"{team} {stack.name}{EDITIONS[(row // len(TEAMS)) % len(EDITIONS)]}"
+    team = TEAMS[(first_team + index % len(STACKS) + row) % len(TEAMS)]
+    name = f"{team} {stack.name}{_edition(row // len(TEAMS))}"
     live = max(1.0, scope.builds / count)
     retention = stack.retention_days * DAY * (90 + dice[0] % 21) // 100
     places = _places(scope, account, region, dice)
@@ -134,6 +134,12 @@ def _owned(scope: Scope, account: str, region: str, index: int, count: int) -> I
         log_group="" if dice[3] % 4 == 0 else f"/aws/imagebuilder/{slug}",
         is_foreign=False,
     )
+
+
+def _edition(number: int) -> str:
+    """What sets images of one team and stack apart: their names must differ."""
+    round_number, edition = divmod(number, len(EDITIONS))
+    return EDITIONS[edition] + (f" {round_number + 1}" if round_number else "")
 
 
 def _foreign(scope: Scope, owner: str, region: str, index: int) -> Image:

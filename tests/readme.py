@@ -1,0 +1,110 @@
+"""The generated parts of the README, written into it by `make readme` and checked by a test."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from flows.questions import README, questions
+from schemas.table import OURS, REST, Column, Table
+from schemas.tables import TABLES
+from schemas.view import views
+
+COMMANDS = ("run", "sql", "status", "publish", "views", "emulator")
+
+
+def with_generated_parts(text: str) -> str:
+    """The README with its dictionary, views and commands as the code has them."""
+    for name, lines in (
+        ("dictionary", _dictionary()),
+        ("views", _views()),
+        ("commands", _commands()),
+    ):
+        text = replace_part(text, name, "\n".join(lines))
+    return text
+
+
+def with_demo(text: str, printed: str) -> str:
+    """The README with what `make demo` printed: its snapshots, then each question's answer."""
+    asked = questions()
+    history = printed.partition(f"\n{asked[0].asks}\n")[0].rstrip()
+    text = replace_part(text, "demo", f"```text\n$ make demo\n{history}\n```")
+    for question in asked:
+        answer = printed.partition(f"\n{question.asks}\n")[2].partition(" row")[0]
+        rows = answer.rpartition("(")[2]
+        shown = f"{answer} row{'' if rows == '1' else 's'})\n"
+        block = f"```sql\n{question.sql}```\n\n```text\n"
+        text = text.replace(f"{block}{question.answer}```", f"{block}{shown}```")
+    return text
+
+
+def run_demo(folder: Path) -> str:
+    """What `make demo` prints, its data in `folder`."""
+    command = [sys.executable, "-m", "flows.demo", str(folder)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def replace_part(text: str, name: str, content: str) -> str:
+    """The text with `content` between the marks of `name`."""
+    marks = re.compile(rf"(<!-- begin: {name} -->\n).*?(<!-- end: {name} -->)", re.DOTALL)
+    return marks.sub(lambda match: f"{match[1]}{content}\n{match[2]}", text)
+
+
+def _dictionary() -> list[str]:
+    return [line for table in TABLES.values() for line in _table(table)]
+
+
+def _table(table: Table) -> list[str]:
+    return [
+        f"### {table.name}",
+        "",
+        f"{table.grain[0].upper()}{table.grain[1:]}. Key: {', '.join(table.key)}.",
+        "",
+        "| column | type | from | meaning |",
+        "|---|---|---|---|",
+        *(_row(column) for column in table.documented_columns),
+        "",
+    ]
+
+
+def _row(column: Column) -> str:
+    source = {OURS: "", REST: "all else"}.get(column.source, f"`{column.source}`")
+    return (
+        f"| `{column.name}` | {column.sql_type} | {source} | {column.doc.replace('|', '&#124;')} |"
+    )
+
+
+def _views() -> list[str]:
+    lines = ["| view | answers | grain |", "|---|---|---|"]
+    for view in sorted(views(), key=lambda view: view.name):
+        lines.append(f"| `{view.name}` | {view.purpose} | {view.grain} |")
+    return lines
+
+
+def _commands() -> list[str]:
+    lines = []
+    for command in COMMANDS:
+        lines += ["```text", f"$ imagelake {command} --help", _help(command), "```", ""]
+    return lines
+
+
+def _help(command: str) -> str:
+    environment = {**os.environ, "COLUMNS": "100", "TERMINAL_WIDTH": "100", "NO_COLOR": "1"}
+    printed = subprocess.run(
+        [Path(sys.executable).with_name("imagelake"), command, "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment,
+    ).stdout
+    return "\n".join(line.rstrip() for line in printed.strip().splitlines())
+
+
+if __name__ == "__main__":
+    with TemporaryDirectory() as folder:
+        demo = run_demo(Path(folder) / "demo")
+    README.write_text(with_demo(with_generated_parts(README.read_text()), demo))
