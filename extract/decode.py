@@ -32,7 +32,13 @@ _WIRE_TYPES: Final[dict[pa.DataType, Any]] = {
     INSTANT: int | float,  # epoch seconds
     TAGS: dict[str, str | None],
 }
-_LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_ESCAPE: Final = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"  # a pair is one character
+    rb"|\\u([dD][89a-fA-F][0-9a-fA-F]{2})"
+    rb"|\\."  # so that an escaped backslash begins no other escape
+)
+_MARK_TEXT: Final = uuid4().hex.encode()
+_MARK: Final = re.compile(_MARK_TEXT + rb"([0-9a-fA-F]{4})")
 
 _Rest = dict[str, Any]
 """What an element has and no column holds: raw JSON by member, nested like the element."""
@@ -65,8 +71,8 @@ def open_envelope(body: bytes) -> Envelope:
         body.decode()
         return _envelope_decoder.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        if (mended := _without_lone_surrogates(body)) is not None:
-            return open_envelope(mended)
+        if (marked := _with_lone_surrogates_marked(body)) != body:
+            return open_envelope(marked)
         raise MalformedPageError(f"the answer's body is not a page of builds: {error}") from error
 
 
@@ -85,38 +91,26 @@ def _decode_each(body: bytes) -> list[Element]:
     try:
         items = _raw_page_decoder.decode(body).imageSummaryList or []
     except msgspec.MsgspecError:
-        return _decode_unspeakable(body)
+        marked = _with_lone_surrogates_marked(bytes(body))
+        items = _raw_page_decoder.decode(marked).imageSummaryList or []
+        return [_decode_marked_build(bytes(item)) for item in items]
     return [_decode_build(item) for item in items]
 
 
-def _decode_unspeakable(body: bytes) -> list[Element]:
-    """Elements of a page with lone surrogates, which no UTF-8 column can hold.
+def _decode_marked_build(item: bytes) -> Element:
+    """A build of a page with lone surrogates, which no UTF-8 column can hold.
 
-    The columns get U+FFFD in their place; `extra` gets the element as it was sent.
+    Where it has some, the columns get U+FFFD in their place, and `extra` the element as it was sent.
     """
-    builds = []
-    for item in json.loads(body)["imageSummaryList"]:
-        original = json.dumps(item)
-        mended = _LONE_SURROGATE.sub("\ufffd", json.dumps(item, ensure_ascii=False))
-        build = _decode_build(Raw(mended.encode()))
-        if mended.encode() != json.dumps(item, ensure_ascii=False).encode(errors="replace"):
-            build.extra_ = original
-        builds.append(build)
-    return builds
+    build = _decode_build(Raw(_MARK.sub(rb"\\ufffd", item)))
+    if _MARK.search(item):
+        build.extra_ = _MARK.sub(rb"\\u\1", item).decode()
+    return build
 
 
-def _without_lone_surrogates(body: bytes) -> bytes | None:
-    """The body with U+FFFD for its lone surrogates; None where it has none or is no JSON."""
-    try:
-        text = json.dumps(json.loads(body, parse_constant=_refuse_constant), ensure_ascii=False)
-    except (ValueError, RecursionError):
-        return None
-    mended, count = _LONE_SURROGATE.subn("\ufffd", text)
-    return mended.encode() if count else None
-
-
-def _refuse_constant(constant: str) -> None:
-    raise ValueError(f"{constant} is not JSON")
+def _with_lone_surrogates_marked(body: bytes) -> bytes:
+    """The body with a mark for each escape of a lone surrogate, which no decoder takes."""
+    return _ESCAPE.sub(lambda match: _MARK_TEXT + match[1] if match[1] else match[0], body)
 
 
 def _decode_build(item: Raw) -> Element:

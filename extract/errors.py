@@ -73,6 +73,8 @@ DENIED: Final = {
     "UnauthorizedOperation",
 }
 
+NO_CREDENTIALS: Final = "NoCredentials"
+
 _RENEW: Final = "renew them (for SSO: `aws sso login`) and run again"
 
 
@@ -81,7 +83,7 @@ def diagnose(error: CallError) -> Problem:
     if isinstance(error, ClientError):
         return _diagnose_answer(error)
     if isinstance(error, NoCredentialsError):
-        return Problem(Kind.FINAL, "NoCredentials", f"no AWS credentials found; {HOW_TO_SIGN_IN}")
+        return Problem(Kind.FINAL, NO_CREDENTIALS, f"no AWS credentials found; {HOW_TO_SIGN_IN}")
     if isinstance(error, ResponseParserError):
         return Problem(Kind.TRANSIENT, "MalformedAnswer", _line(error))
     if isinstance(error, EndpointConnectionError):

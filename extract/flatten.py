@@ -23,8 +23,8 @@ from schemas.image_containers import IMAGE_CONTAINERS
 from schemas.image_region_failures import IMAGE_REGION_FAILURES
 from schemas.table import INSTANT, REST, TAGS, Column, Table
 
-BATCH_BYTES: Final = 8 << 20
-"""Pages are turned into columns together up to this many bytes of JSON: about 7,000 builds."""
+BATCH_BYTES: Final = 4 << 20
+"""Pages are turned into columns together up to this many bytes of JSON: about 3,500 builds."""
 
 LISTS_BUILDS: Final = "ListImageBuildVersions"
 
@@ -254,6 +254,9 @@ def _maps(values: list[dict[str, str | None] | None]) -> pa.Array:
 def _extra(elements: _Members, inexact: dict[int, dict[str, float]]) -> pa.Array:
     extras = list(elements.at("extra_"))
     for position, members in inexact.items():
-        held = msgspec.json.decode(extras[position] or "{}", type=dict[str, msgspec.Raw])
+        try:
+            held = msgspec.json.decode(extras[position] or "{}", type=dict[str, msgspec.Raw])
+        except msgspec.MsgspecError:
+            continue  # with a lone surrogate in it, it is the whole element as it was sent
         extras[position] = msgspec.json.encode({**members, **held}).decode()
     return pa.array(extras, pa.string())

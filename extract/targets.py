@@ -26,7 +26,7 @@ from botocore.credentials import (
 from botocore.exceptions import BotoCoreError, ClientError, ProfileNotFound
 from botocore.loaders import Loader, create_loader
 
-from extract.errors import EXPIRED, HOW_TO_SIGN_IN, diagnose
+from extract.errors import EXPIRED, HOW_TO_SIGN_IN, NO_CREDENTIALS, diagnose
 from schemas import __version__
 
 SESSION_NAME: Final = "imagelake"
@@ -248,5 +248,5 @@ def _refusal(error: ClientError | BotoCoreError, question: str) -> TargetError:
     if problem.code in EXPIRED:
         return TargetError(problem.message, is_usage=False)
     return TargetError(
-        f"cannot tell {question}: {problem.message}", is_usage=problem.code == "NoCredentials"
+        f"cannot tell {question}: {problem.message}", is_usage=problem.code == NO_CREDENTIALS
     )

@@ -8,6 +8,8 @@ import math
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from io import StringIO
+from shutil import get_terminal_size
 from typing import Any, TextIO
 
 import duckdb
@@ -20,13 +22,17 @@ from flows.formats import Format
 from flows.terminal import printable
 
 _BATCH_ROWS = 10_000
+_UNBOUNDED_WIDTH = 10_000
 
 
-def write_answer(answer: duckdb.DuckDBPyConnection, form: Format, out: TextIO) -> None:
+def write_answer(answer: duckdb.DuckDBPyConnection | None, form: Format, out: TextIO) -> None:
     """Writes the rows of an executed query to `out`, a batch of rows at a time.
 
-    A table shows control characters as escapes; CSV and JSON carry every value to the letter.
+    Executing no statement gives no answer, and nothing is written. A table shows control characters
+    as escapes; CSV and JSON carry every value to the letter.
     """
+    if answer is None:
+        return
     names = [column[0] for column in answer.description or []]
     if form is Format.CSV:
         _write_csv(names, _rows(answer), out)
@@ -59,7 +65,7 @@ def _write_json(names: Sequence[str], rows: Iterator[tuple[Any, ...]], out: Text
 
 
 def _write_table(names: Sequence[str], rows: Sequence[tuple[Any, ...]], out: TextIO) -> None:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for position, name in enumerate(names):
         is_numeric = all(isinstance(row[position], int | float | None) for row in rows)
         table.add_column(
@@ -69,15 +75,15 @@ def _write_table(names: Sequence[str], rows: Sequence[tuple[Any, ...]], out: Tex
         )
     for row in rows:
         table.add_row(*(_shown(value) for value in row))
-    console = Console(file=out, width=None if out.isatty() else 10_000)
-    console.print(table)
-    console.print(f"{len(rows):,} row{'' if len(rows) == 1 else 's'}", highlight=False)
+    width = get_terminal_size().columns if out.isatty() else _UNBOUNDED_WIDTH
+    lines = StringIO()
+    Console(file=lines, width=width).print(table)
+    out.writelines(f"{line.rstrip()}\n" for line in lines.getvalue().splitlines())
+    out.write(f"({len(rows):,} row{'' if len(rows) == 1 else 's'})\n")
 
 
 def _shown(value: Any) -> Text:
-    if value is None:
-        return Text("NULL", style="dim")
-    return Text(printable(_cell(value)))
+    return Text("NULL" if value is None else printable(_cell(value)))
 
 
 def _cell(value: Any) -> str:

@@ -331,3 +331,7 @@ def emulator(
         run(settings, typer.echo)
     except (ValueError, OSError) as error:
         raise ParameterError(f"emulator: {error}") from error
+
+
+if __name__ == "__main__":
+    main()

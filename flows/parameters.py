@@ -222,6 +222,8 @@ def _one_line(error: ValidationError, given: Mapping[str, Any]) -> str:
     name = str(problem["loc"][0])
     if name == "external_id":
         return f"{option_name(name)}: {message}"
+    if name == "filter" and len(problem["loc"]) == 1:
+        return f"{option_name(name)} {message}"
     value = given.get(name)
     if len(problem["loc"]) > 1 and isinstance(value, list):
         value = value[int(problem["loc"][1])]

@@ -19,12 +19,13 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from extract.errors import NO_CREDENTIALS
 from extract.flatten import Tables, flatten
 from extract.landing import LandedPage, LandingWriter, landed_pages
 from extract.pages import Listing
 from extract.request import Request
 from extract.schedule import run_listings
-from extract.targets import Sessions, Target, TargetOutcome, resolve_targets
+from extract.targets import Sessions, Target, TargetError, TargetOutcome, resolve_targets
 from flows.coverage import Shown, shown_targets
 from flows.parameters import ParameterError, SnapshotParameters
 from flows.watch import Silent, Watch
@@ -32,9 +33,9 @@ from lake.carry import EarlierRun, carried_rows, earlier_run
 from lake.commit import Commit, commit, newest_content
 from lake.run import Run
 from lake.storage import Folder, open_lake
-from lake.warehouse import publish
+from lake.warehouse import publish, require_replaceable
 from lake.writer import Manifest, SnapshotWriter
-from schemas.snapshots import COMPLETE
+from schemas.snapshots import COMPLETE, FAILED
 from schemas.tables import TABLES
 
 PARTIAL: Final = "partial"
@@ -107,6 +108,7 @@ def take_snapshot(
         plan = steps.plan(parameters)
         watch.planned(plan.targets)
         outcomes = steps.land(parameters, plan, watch)
+        _require_something_read(outcomes)
         watch.doing("writing the tables")
         written = steps.write(parameters, plan, outcomes)
         watch.doing("committing")
@@ -127,6 +129,7 @@ def plan(parameters: SnapshotParameters) -> Plan:
     """Who is to be asked what: resolves accounts and regions, and refuses what would lose data."""
     run = Run.begin(datetime.now(UTC), parameters.date)
     lake = open_lake(parameters.lake)
+    require_replaceable(parameters.warehouse)
     _refuse_mixing(lake, parameters)
     request = parameters.request()
     targets = resolve_targets(_sessions(parameters), parameters.region, parameters.role_arn)
@@ -136,6 +139,7 @@ def plan(parameters: SnapshotParameters) -> Plan:
             "its --region (and --role-arn)"
         )
     _refuse_narrowing(lake, run, targets, request)
+    lake.make()
     return Plan(run, tuple(targets), request)
 
 
@@ -264,6 +268,16 @@ def _landing(parameters: SnapshotParameters, plan: Plan) -> Path:
 def _sessions(parameters: SnapshotParameters) -> Sessions:
     secret = parameters.external_id
     return Sessions(secret.get_secret_value() if secret else None)
+
+
+def _require_something_read(outcomes: tuple[TargetOutcome, ...]) -> None:
+    """A run that read nothing at all is no snapshot: what the date shows already stands."""
+    if all(outcome.status == FAILED and not outcome.pages for outcome in outcomes):
+        first = outcomes[0]
+        raise TargetError(
+            f"none of {len(outcomes)} targets could be read; {first}: {first.error_message}",
+            is_usage=first.error_code == NO_CREDENTIALS,
+        )
 
 
 def _refuse_mixing(lake: Folder, parameters: SnapshotParameters) -> None:

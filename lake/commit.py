@@ -11,6 +11,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
@@ -26,7 +27,7 @@ VISIBILITY_DELAY: Final = timedelta(milliseconds=500)
 ORPHAN_AGE: Final = timedelta(hours=24)
 """Files that no record names are removed past this age."""
 
-_RECORD: Final = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})_([0-9]+)_([^_]+)\.json")
+_RECORD: Final = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})_([0-9]{1,15})_([^_]+)\.json")
 
 
 class CommitError(Exception):
@@ -82,7 +83,8 @@ def commits(lake: Folder) -> Iterator[Commit]:
     """Every record of the lake, by date and by the time from which it holds."""
     for file in lake.files(COMMITS):
         if match := _RECORD.fullmatch(file.path.removeprefix(f"{COMMITS}/")):
-            yield Commit(date.fromisoformat(match[1]), int(match[2]), match[3])
+            with suppress(ValueError):  # a foreign name: no day of the calendar
+                yield Commit(date.fromisoformat(match[1]), int(match[2]), match[3])
 
 
 def visible_commit(lake: Folder, snapshot_date: date) -> Commit | None:

@@ -13,8 +13,11 @@ from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
+from schemas.tables import TABLES
+
 TEMPORARY: Final = ".tmp-"
 """What the name of an unfinished file has after its own: `part-00000.parquet.tmp-1a2b3c4d`."""
+_COLUMNS: Final = {column.name for table in TABLES.values() for column in table.documented_columns}
 
 
 class StorageError(Exception):
@@ -39,6 +42,15 @@ class Folder:
     def uri(self) -> str:
         """The lake's absolute location."""
         return str(self.root)
+
+    def make(self) -> None:
+        """Makes the lake's folder. Raises StorageError where it cannot be made."""
+        try:
+            self._make_folder(self.root)
+        except OSError as error:
+            raise StorageError(
+                f"--lake {self.uri!r}: cannot be made: {error.strerror}; give another"
+            ) from error
 
     def path(self, path: str) -> Path:
         """The file's place on the disk."""
@@ -97,9 +109,10 @@ def open_lake(uri: str) -> Folder:
 
     Raises StorageError where the place can be no lake, or cannot be written.
     """
-    if "://" in uri:
+    if "://" in uri or not uri.strip():
         raise StorageError(f"--lake {uri!r}: only folders are lakes; give a path")
     root = Path(uri).absolute()
+    _require_readable_name(uri, root)
     existing = next(path for path in (root, *root.parents) if path.exists())
     if not existing.is_dir():
         raise StorageError(f"--lake {uri!r}: {existing} is a file; give a folder")
@@ -108,6 +121,21 @@ def open_lake(uri: str) -> Folder:
             f"--lake {uri!r}: {existing} cannot be written; change its permissions or give another"
         )
     return Folder(root)
+
+
+def _require_readable_name(uri: str, root: Path) -> None:
+    """Refuses the few locations that DuckDB would misread, silently or not at all."""
+    if "\\" in root.as_posix():
+        raise StorageError(
+            f"--lake {uri!r}: no glob of DuckDB finds a folder with a backslash; give another"
+        )
+    for part in root.parts:
+        key, equals, _ = part.partition("=")
+        if equals and key.lower() in _COLUMNS:
+            raise StorageError(
+                f"--lake {uri!r}: DuckDB would take the folder {part!r} for the column {key}; give "
+                "another"
+            )
 
 
 def _sync(path: Path) -> None:

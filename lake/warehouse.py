@@ -14,6 +14,7 @@ from typing import Final
 from uuid import uuid4
 
 import duckdb
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lake.commit import COMMITS
@@ -49,6 +50,7 @@ def publish(lake: Folder, path: Path) -> bool:
     Doing it twice is the same as doing it once: a warehouse that is as it should be is left alone.
     Returns whether it was built. Raises StorageError where the file cannot be written.
     """
+    lake.make()
     write_schema_files(lake)
     statements = definitions(lake)
     fingerprint = hashlib.sha256("\n".join([*statements, repr(views())]).encode()).hexdigest()
@@ -61,10 +63,18 @@ def publish(lake: Folder, path: Path) -> bool:
         _build(staged, [*statements, *info])
         staged.replace(path)
     except (OSError, duckdb.IOException) as error:
-        raise StorageError(f"--warehouse {str(path)!r}: cannot be written: {error}") from error
+        raise StorageError(
+            f"--warehouse {str(path)!r}: cannot be written: {_line(error)}"
+        ) from error
     finally:
         staged.unlink(missing_ok=True)
     return True
+
+
+def require_replaceable(path: Path) -> None:
+    """Raises StorageError where the file at `path` is something else than a warehouse."""
+    if path.exists():
+        _fingerprint_of(path)
 
 
 def connect(path: Path) -> duckdb.DuckDBPyConnection:
@@ -90,9 +100,7 @@ def write_schema_files(lake: Folder) -> None:
     for table in TABLES.values():
         path = schema_path(table.name)
         present = lake.path(path)
-        if present.exists() and pq.read_schema(present).equals(
-            table.arrow_schema, check_metadata=True
-        ):
+        if present.exists() and _is_alike(pq.read_schema(present), table.arrow_schema):
             continue
         staged = lake.stage(path)
         pq.write_table(table.arrow_schema.empty_table(), staged)
@@ -151,19 +159,20 @@ def _visible_runs(lake: Folder) -> str:
     """
     return f"""create view visible_runs as
 select
-    cast(split_part(name, '_', 1) as date) as snapshot_date,
+    try_cast(split_part(name, '_', 1) as date) as snapshot_date,
     split_part(name, '_', 3) as run_id,
-    make_timestamptz(cast(split_part(name, '_', 2) as bigint) * 1000) as effective_at
+    make_timestamptz(try_cast(split_part(name, '_', 2) as bigint) * 1000) as effective_at
 from (
     select parse_filename(file, true) as name
     from glob({_text(lake.glob(f"{COMMITS}/*.json"))})
 )
 where
-    regexp_full_match(name, '[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}_[0-9]+_[^_]+')
-    and cast(split_part(name, '_', 2) as bigint) <= epoch_ms(now())
+    regexp_full_match(name, '[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}_[0-9]{{1,15}}_[^_]+')
+    and try_cast(split_part(name, '_', 1) as date) is not null
+    and try_cast(split_part(name, '_', 2) as bigint) <= epoch_ms(now())
 qualify row_number() over (
     partition by split_part(name, '_', 1)
-    order by cast(split_part(name, '_', 2) as bigint) desc, name desc
+    order by try_cast(split_part(name, '_', 2) as bigint) desc, name desc
 ) = 1"""  # noqa: S608 - the lake's location is quoted by _text
 
 
@@ -228,7 +237,7 @@ def _fingerprint_of(path: Path) -> str | None:
         with duckdb.connect(str(path), read_only=True) as connection:
             row = connection.execute("select fingerprint from warehouse_info").fetchone()
     except duckdb.Error as error:
-        if _is_duckdb_file(path) and isinstance(error, duckdb.IOException):
+        if path.is_file() and _is_duckdb_file(path) and isinstance(error, duckdb.IOException):
             return None
         raise StorageError(
             f"--warehouse {str(path)!r}: the file is no warehouse of imagelake; remove it or give "
@@ -240,6 +249,19 @@ def _fingerprint_of(path: Path) -> str | None:
 def _is_duckdb_file(path: Path) -> bool:
     with path.open("rb") as file:
         return file.read(12)[8:] == b"DUCK"
+
+
+def _is_alike(present: pa.Schema, declared: pa.Schema) -> bool:
+    """True where types and words are the same; a map's entries are renamed by Parquet."""
+    return bool(
+        present.equals(declared)
+        and present.metadata == declared.metadata
+        and all(present.field(f.name).metadata == f.metadata for f in declared)
+    )
+
+
+def _line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
 
 
 def _text(value: str) -> str:

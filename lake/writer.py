@@ -17,7 +17,7 @@ from schemas.table import Table
 from schemas.tables import TABLES
 
 ROW_GROUP_ROWS: Final = 122_880  # DuckDB's own: one thread scans one group
-ROW_GROUP_BYTES: Final = 48 << 20
+ROW_GROUP_BYTES: Final = 24 << 20
 """A row group is written at whichever of the two comes first; it bounds the memory."""
 PART_ROWS: Final = 1_000_000
 """A table's file is closed and the next begun past this: 240 small ones scan 11 to 30 times slower."""
