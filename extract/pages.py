@@ -96,6 +96,7 @@ class Listing:
         """Closes the connections."""
         if self._client is not None:
             self._client.close()
+            self._client = self._pages = self._iterable = None
 
     def _start(self) -> None:
         self._attempt += 1
@@ -103,6 +104,7 @@ class Listing:
         self._remaining = self._request.max_items
         self._number = 0
         self._tokens: set[str] = set()
+        self._iterable: Any = None
         self._pages: Iterator[dict[str, Any]] | None = None
         self._token: str | None = None
 
@@ -141,7 +143,8 @@ class Listing:
                 "StartingToken": self._resume_token(),
             },
         )
-        return iter(self._iterable)
+        pages: Iterator[dict[str, Any]] = iter(self._iterable)
+        return pages
 
     def _keep_body(
         self, response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: object

@@ -11,9 +11,14 @@ import time
 from collections.abc import Callable, Iterable
 from itertools import count
 from threading import Condition, Thread
+from typing import Final
 
 from extract.pages import Listing
 from extract.targets import TargetOutcome
+
+UNDER_WAY_PER_CALL: Final = 4
+"""So many listings are under way for each call at a time: enough to fill the waits of throttled ones,
+few enough to bound the open connections (2,000 targets would exceed a process's file limit)."""
 
 Progress = Callable[[TargetOutcome], None]
 """Called after each call of a listing, from the thread that made it."""
@@ -27,7 +32,7 @@ def run_listings(
     Raises what a listing raises beyond its own outcome (a full disk, a defect), after the calls
     under way have ended.
     """
-    schedule = _Schedule(list(listings), progress)
+    schedule = _Schedule(list(listings), UNDER_WAY_PER_CALL * concurrency, progress)
     threads = [
         Thread(target=schedule.work, name=f"listing-{number}", daemon=True)
         for number in range(min(concurrency, schedule.size))
@@ -44,13 +49,14 @@ def run_listings(
 
 
 class _Schedule:
-    """The listings by the time at which each may make its next call."""
+    """The listings under way by the time at which each may make its next call, then the rest."""
 
-    def __init__(self, listings: list[Listing], progress: Progress) -> None:
+    def __init__(self, listings: list[Listing], under_way: int, progress: Progress) -> None:
         self._listings = listings
         self._progress = progress
         self._turn = count()
-        self._queue = [(0.0, next(self._turn), listing) for listing in listings]
+        self._queue = [(0.0, next(self._turn), listing) for listing in listings[:under_way]]
+        self._waiting = iter(listings[under_way:])
         self._open = len(listings)
         self._changed = Condition()
         self._error: BaseException | None = None
@@ -94,7 +100,11 @@ class _Schedule:
         with self._changed:
             if wait is None:
                 self._open -= 1
+                self._queue_up(next(self._waiting, None), 0.0)
             elif self._open:
-                entry = (time.monotonic() + wait, next(self._turn), listing)
-                heapq.heappush(self._queue, entry)
+                self._queue_up(listing, wait)
             self._changed.notify_all() if not self._open else self._changed.notify()
+
+    def _queue_up(self, listing: Listing | None, wait: float) -> None:
+        if listing is not None:
+            heapq.heappush(self._queue, (time.monotonic() + wait, next(self._turn), listing))
