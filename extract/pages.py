@@ -7,8 +7,6 @@ cannot read it names; it never ends silently.
 
 from __future__ import annotations
 
-import random
-import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -22,6 +20,7 @@ from botocore.parsers import ResponseParserError
 from extract.decode import MalformedPageError, open_envelope
 from extract.errors import CALL_ERRORS, Kind, Problem, diagnose
 from extract.landing import Page
+from extract.patience import Limits, Patience
 from extract.request import Request
 from extract.targets import Target, TargetOutcome
 from schemas.api import FORMER_MAX_PAGE_SIZE, MAX_PAGE_SIZE, SELF
@@ -29,13 +28,6 @@ from schemas.snapshots import COMPLETE, FAILED, SKIPPED, TRUNCATED
 
 LIST_BUILDS: Final = "ListImageBuildVersions"
 LIST_IMAGES: Final = "ListImages"
-
-MAX_FAILURES_IN_A_ROW: Final = 6
-"""A call that failed this often, with 0.25 to 8 s between, fails its target."""
-MAX_THROTTLED_SECONDS: Final = 300.0
-"""A target that was granted no call for this long fails."""
-
-_BACKOFF_SECONDS: Final = (0.25, 8.0)
 
 
 @dataclass(frozen=True)
@@ -60,6 +52,7 @@ class Listing:
         request: Request,
         make_client: Callable[[], Any],
         land: Callable[[Page], None],
+        limits: Limits | None = None,
     ) -> None:
         self.outcome = TargetOutcome(target.account_id, target.region)
         self._request = request
@@ -68,9 +61,9 @@ class Listing:
         self._client: Any = None
         self._kept: bytes | None = None
         self._page_size = request.page_size or MAX_PAGE_SIZE
-        self._interval = 0.0
-        self._failures = 0
-        self._granted_at = time.monotonic()
+        self._patience = Patience(limits or Limits())
+        self._iterable: Any = None
+        self._pages: Iterator[dict[str, Any]] | None = None
         self._attempt = 0
         self._start()
 
@@ -78,7 +71,11 @@ class Listing:
         """Makes one call. Returns the seconds to wait before the next, None at the end."""
         if self.outcome.started_at is None:
             self.outcome = replace(self.outcome, started_at=datetime.now(UTC))
-            self._granted_at = time.monotonic()
+            if not self._patience.is_over:
+                self._patience.begin()
+        if self._patience.is_over:
+            self._time_is_up()
+            return None
         wait = 0.0
         try:
             wait = self._call()
@@ -87,10 +84,6 @@ class Listing:
         except CALL_ERRORS as error:
             wait = self._after(diagnose(error))
         return None if self.outcome.status else wait
-
-    def stop(self, reason: str) -> None:
-        """Ends the listing early, as truncated: what landed stays, the token says where to go on."""
-        self._end(TRUNCATED, "TimeLimit", reason)
 
     def close(self) -> None:
         """Closes the connections."""
@@ -104,8 +97,7 @@ class Listing:
         self._remaining = self._request.max_items
         self._number = 0
         self._tokens: set[str] = set()
-        self._iterable: Any = None
-        self._pages: Iterator[dict[str, Any]] | None = None
+        self._pages = None
         self._token: str | None = None
 
     def _call(self) -> float:
@@ -114,7 +106,7 @@ class Listing:
             self._pages = self._paginate(ask)
         self.outcome = replace(self.outcome, requests=self.outcome.requests + 1)
         response = next(self._pages)
-        self._granted()
+        self._patience.granted()
         counted = self._landed(ask, response)
         if self._remaining is not None and ask.operation == LIST_BUILDS:
             self._remaining -= counted
@@ -126,7 +118,7 @@ class Listing:
             self._pages = None
         if not self._asks:
             self._end(COMPLETE)
-        return self._interval
+        return self._patience.interval_seconds
 
     def _paginate(self, ask: _Ask) -> Iterator[dict[str, Any]]:
         if self._client is None:
@@ -218,21 +210,11 @@ class Listing:
         else:
             self._end(TRUNCATED, "MaxItems", "the limit of --max-items was reached", token)
 
-    def _granted(self) -> None:
-        self._failures = 0
-        self._granted_at = time.monotonic()
-        self._interval *= 0.9
-        if self._interval < 0.01:
-            self._interval = 0.0
-
     def _after(self, problem: Problem) -> float:
         """What follows a failed call: the seconds to wait, or the listing's end."""
         self._pages = None  # the generator died with the error; the next one starts at its token
         if problem.kind is Kind.THROTTLED:
-            return self._throttled(problem)
-        if problem.kind is Kind.TRANSIENT and self._failures < MAX_FAILURES_IN_A_ROW - 1:
-            self._failures += 1
-            return self._backoff(problem)
+            self.outcome = replace(self.outcome, throttles=self.outcome.throttles + 1)
         if problem.kind is Kind.BAD_REQUEST and self._may_ask_for_less():
             self._page_size = FORMER_MAX_PAGE_SIZE
             return 0.0
@@ -240,8 +222,10 @@ class Listing:
             self._start()
             self.outcome = replace(self.outcome, builds_listed=0)
             return 0.0
-        self._give_up(problem)
-        return 0.0
+        wait = self._patience.after(problem)
+        if wait is None:
+            self._give_up(problem)
+        return wait or 0.0
 
     def _give_up(self, problem: Problem) -> None:
         status = SKIPPED if problem.kind is Kind.NOT_ENABLED else FAILED
@@ -250,20 +234,14 @@ class Listing:
             message += "; the starting token is not valid (any more): run without it"
         self._end(status, problem.code, message, self._resume_token() if self._number else None)
 
-    def _throttled(self, problem: Problem) -> float:
-        self.outcome = replace(self.outcome, throttles=self.outcome.throttles + 1)
-        if time.monotonic() - self._granted_at > MAX_THROTTLED_SECONDS:
-            message = f"{problem.message}; refused for {MAX_THROTTLED_SECONDS:.0f} s: run it later"
-            self._give_up(replace(problem, message=message))
-        self._failures = min(self._failures + 1, MAX_FAILURES_IN_A_ROW - 1)
-        self._interval = min(max(2 * self._interval, 0.05), 2.0)
-        return max(self._backoff(problem), self._interval)
-
-    def _backoff(self, problem: Problem) -> float:
-        """Full jitter over a doubling span, but never before the time that the service names."""
-        base, longest = _BACKOFF_SECONDS
-        span = min(base * 2 ** (self._failures - 1), longest)
-        return (problem.retry_after_seconds or 0.0) + random.uniform(span / 4, span)  # noqa: S311 - jitter, no secret
+    def _time_is_up(self) -> None:
+        """A listing that landed something is truncated, one that landed nothing failed."""
+        throttled = f", refused for its rate {self.outcome.throttles} times" * bool(
+            self.outcome.throttles
+        )
+        message = f"its time was up after {self.outcome.pages} pages{throttled}: allow more"
+        token = self._resume_token() if self._number else None
+        self._end(TRUNCATED if self._number else FAILED, "TimeLimit", message, token)
 
     def _may_ask_for_less(self) -> bool:
         return self._request.page_size is None and self._page_size > FORMER_MAX_PAGE_SIZE
