@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 import pyarrow as pa
 
+from extract.asks import LIST_BUILDS
 from extract.decode import Element, decode_page
 from extract.landing import LandedPage
 from extract.parse import PARSERS, epoch_seconds
@@ -25,8 +26,6 @@ from schemas.table import INSTANT, REST, TAGS, Column, Table
 
 BATCH_BYTES: Final = 4 << 20
 """Pages are turned into columns together up to this many bytes of JSON: about 3,500 builds."""
-
-LISTS_BUILDS: Final = "ListImageBuildVersions"
 
 Tables = dict[str, pa.Table]
 
@@ -72,7 +71,7 @@ def _last_seen_builds(pages: Iterable[LandedPage]) -> Iterator[tuple[LandedPage,
             [
                 page
                 for page in reversed(of_target)
-                if page.attempt == last_attempt and page.operation == LISTS_BUILDS
+                if page.attempt == last_attempt and page.operation == LIST_BUILDS
             ]
         )
 

@@ -6,8 +6,9 @@ A page that `land` returned for survives a killed process; a file cut off in a p
 
 from __future__ import annotations
 
+import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +21,8 @@ import pyarrow as pa
 ROLLOVER_BYTES: Final = 256 << 20
 """A landing file is closed and the next one begun past this size."""
 
+_REQUEST: Final = "request.json"
+_LOCK: Final = "lock"
 _CODEC: Final = pa.Codec("zstd", 1)  # 20-fold on real pages; 0.1 ms a page of 100 builds
 _ZONED: Final = pa.timestamp("us", tz="UTC")
 _FIELDS: Final[dict[str, pa.DataType]] = {
@@ -96,11 +99,14 @@ class LandingWriter:
     """Appends pages to a landing; threads may share it.
 
     It never touches files that are there already: a landing that is gone on with gets new ones.
+    While it is open, nobody else can `take_over` the landing.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, request: str = "{}") -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self._directory = directory
+        self._held = _hold(directory)
+        (directory / _REQUEST).write_text(request)
         self._lock = Lock()
         self._file: Any = None
         self._stream: Any = None
@@ -120,6 +126,7 @@ class LandingWriter:
         """Makes every landed page durable on the disk."""
         with self._lock:
             self._end_file()
+        os.close(self._held)
 
     def __enter__(self) -> Self:
         return self
@@ -145,6 +152,36 @@ class LandingWriter:
             os.fsync(self._file.fileno())
             self._file.close()
             self._file = self._stream = None
+
+
+def take_over(landings: Iterable[Path], request: str, directory: Path) -> bool:
+    """Moves the first landing that asked the same and whose run has ended to `directory`.
+
+    A run that was killed leaves its landing; the lock that a living run holds on its own goes with
+    its process. Returns whether there was one.
+    """
+    for landing in landings:
+        try:
+            if (landing / _REQUEST).read_text() != request:
+                continue
+            os.close(_hold(landing))
+            directory.parent.mkdir(parents=True, exist_ok=True)
+            landing.rename(directory)
+        except (FileNotFoundError, BlockingIOError):
+            continue  # not begun, taken over by another, or still being written
+        return True
+    return False
+
+
+def _hold(directory: Path) -> int:
+    """Locks the landing for this process. Raises BlockingIOError where another has it."""
+    descriptor = os.open(directory / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def landed_pages(directory: Path) -> list[LandedPage]:

@@ -8,35 +8,24 @@ cannot read it names; it never ends silently.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
 from botocore.exceptions import PaginationError
 from botocore.paginate import TokenEncoder
 from botocore.parsers import ResponseParserError
 
+from extract.asks import LIST_BUILDS, LIST_IMAGES, Ask, asks, asks_for_images, image_arns
 from extract.decode import MalformedPageError, open_envelope
 from extract.errors import CALL_ERRORS, Kind, Problem, diagnose
-from extract.landing import Page
+from extract.landing import LandedPage, Page
 from extract.patience import Limits, Patience
 from extract.request import Request
 from extract.targets import Target, TargetOutcome
 from schemas.api import FORMER_MAX_PAGE_SIZE, MAX_PAGE_SIZE, SELF
 from schemas.snapshots import COMPLETE, FAILED, SKIPPED, TRUNCATED
-
-LIST_BUILDS: Final = "ListImageBuildVersions"
-LIST_IMAGES: Final = "ListImages"
-
-
-@dataclass(frozen=True)
-class _Ask:
-    """One paginated call series: all own builds, an owner's images, or one image's builds."""
-
-    operation: str
-    ownership: str
-    arguments: dict[str, Any]
 
 
 class Listing:
@@ -65,14 +54,33 @@ class Listing:
         self._iterable: Any = None
         self._pages: Iterator[dict[str, Any]] | None = None
         self._attempt = 0
+        self._has_started_over = False
         self._start()
+
+    def go_on(self, pages: Sequence[LandedPage]) -> None:
+        """Takes the pages of an interrupted listing of the same request as landed by this one.
+
+        The next call asks for the page after the last of them; none where they were all.
+        """
+        last_attempt = max((page.attempt for page in pages), default=0)
+        for page in pages:
+            if page.attempt == last_attempt:
+                self._attempt = page.attempt
+                self._advance(page, image_arns(page))
+        if pages:
+            self.outcome = replace(self.outcome, started_at=pages[0].arrived_at)
+        if not self._asks:
+            self._end(COMPLETE)
+            self.outcome = replace(self.outcome, finished_at=pages[-1].arrived_at)
 
     def step(self) -> float | None:
         """Makes one call. Returns the seconds to wait before the next, None at the end."""
-        if self.outcome.started_at is None:
-            self.outcome = replace(self.outcome, started_at=datetime.now(UTC))
-            if not self._patience.is_over:
-                self._patience.begin()
+        if self.outcome.status:
+            return None
+        if not self.outcome.requests and not self._patience.is_over:
+            self._patience.begin()
+            started_at = self.outcome.started_at or datetime.now(UTC)
+            self.outcome = replace(self.outcome, started_at=started_at)
         if self._patience.is_over:
             self._time_is_up()
             return None
@@ -93,7 +101,7 @@ class Listing:
 
     def _start(self) -> None:
         self._attempt += 1
-        self._asks = deque(_asks(self._request))
+        self._asks = deque(asks(self._request))
         self._remaining = self._request.max_items
         self._number = 0
         self._tokens: set[str] = set()
@@ -107,27 +115,24 @@ class Listing:
         self.outcome = replace(self.outcome, requests=self.outcome.requests + 1)
         response = next(self._pages)
         self._patience.granted()
-        counted = self._landed(ask, response)
-        if self._remaining is not None and ask.operation == LIST_BUILDS:
-            self._remaining -= counted
-            if self._remaining <= 0:
-                self._reached_max_items()
-                return 0.0
-        if self._token is None:
-            self._asks.popleft()
-            self._pages = None
-        if not self._asks:
+        page = self._page_of(ask, response)
+        self._land(page)
+        images = response.get("imageVersionList", []) if ask.operation == LIST_IMAGES else []
+        self._advance(page, [image["arn"] for image in images if "arn" in image])
+        if self._remaining is not None and self._remaining <= 0:
+            self._reached_max_items()
+        elif not self._asks:
             self._end(COMPLETE)
         return self._patience.interval_seconds
 
-    def _paginate(self, ask: _Ask) -> Iterator[dict[str, Any]]:
+    def _paginate(self, ask: Ask) -> Iterator[dict[str, Any]]:
         if self._client is None:
             self._client = self._make_client()
             for operation in (LIST_BUILDS, LIST_IMAGES):
                 self._client.meta.events.register(
                     f"before-parse.imagebuilder.{operation}", self._keep_body
                 )
-        self._iterable = self._client.get_paginator(_METHODS[ask.operation]).paginate(
+        self._iterable = self._client.get_paginator(ask.method).paginate(
             **ask.arguments,
             PaginationConfig={
                 "PageSize": self._page_size,
@@ -161,51 +166,54 @@ class Listing:
         if envelope.nextToken is not None:
             customized_response_dict["nextToken"] = envelope.nextToken
 
-    def _landed(self, ask: _Ask, response: dict[str, Any]) -> int:
-        """Lands the page that was kept; how many of its items count."""
+    def _page_of(self, ask: Ask, response: dict[str, Any]) -> Page:
+        """The page that the hook kept, with what is known of its call."""
         if self._kept is None:  # a body that the hook did not see cannot be kept
             raise RuntimeError("botocore did not call the before-parse hook")
-        items = response.get(_RESULTS[ask.operation]) or []
+        body, self._kept = self._kept, None
+        items = response.get(ask.result) or []
         next_token = response.get("nextToken") or None
         if next_token in self._tokens:
             raise PaginationError(message=f"a token came twice: {next_token}")
-        self._number += 1
-        target = self.outcome
-        self._land(
-            Page(
-                account_id=target.account_id,
-                region=target.region,
-                operation=ask.operation,
-                ownership=ask.ownership,
-                attempt=self._attempt,
-                number=self._number,
-                token=self._token,
-                next_token=next_token,
-                first_item=items[0] if items and ask.operation == LIST_BUILDS else 0,
-                item_count=len(items),
-                request_id=response["ResponseMetadata"].get("RequestId"),
-                arrived_at=datetime.now(UTC),
-                body=self._kept,
-            )
+        return Page(
+            account_id=self.outcome.account_id,
+            region=self.outcome.region,
+            operation=ask.operation,
+            ownership=ask.ownership,
+            attempt=self._attempt,
+            number=self._number + 1,
+            token=self._token,
+            next_token=next_token,
+            first_item=items[0] if items and ask.operation == LIST_BUILDS else 0,
+            item_count=len(items),
+            request_id=response["ResponseMetadata"].get("RequestId"),
+            arrived_at=datetime.now(UTC),
+            body=body,
         )
-        self._kept = None
-        self._token = next_token
-        if next_token is not None:
-            self._tokens.add(next_token)
-        if ask.operation == LIST_IMAGES:
-            self._asks.extend(_asks_for_images(ask.ownership, items))
+
+    def _advance(self, page: Page | LandedPage, image_arns: list[str]) -> None:
+        """Moves on by a page that landed, to its next token or to what is asked next."""
+        self._number = page.number
+        self._token = page.next_token
+        builds = page.item_count if page.operation == LIST_BUILDS else 0
+        if self._remaining is not None:
+            self._remaining -= builds
+        self._asks.extend(asks_for_images(page.ownership, image_arns))
+        if page.next_token is None:
+            self._asks.popleft()
+            self._pages = None
+        else:
+            self._tokens.add(page.next_token)
         self.outcome = replace(
-            target,
-            pages=target.pages + 1,
-            builds_listed=target.builds_listed
-            + (len(items) if ask.operation == LIST_BUILDS else 0),
+            self.outcome,
+            pages=self.outcome.pages + 1,
+            builds_listed=self.outcome.builds_listed + builds,
         )
-        return len(items)
 
     def _reached_max_items(self) -> None:
         next(self._pages or iter(()), None)  # makes the paginator state its token; no call is made
         token = self._iterable.resume_token
-        if token is None and len(self._asks) == 1:
+        if token is None and not self._asks:
             self._end(COMPLETE)
         else:
             self._end(TRUNCATED, "MaxItems", "the limit of --max-items was reached", token)
@@ -218,7 +226,8 @@ class Listing:
         if problem.kind is Kind.BAD_REQUEST and self._may_ask_for_less():
             self._page_size = FORMER_MAX_PAGE_SIZE
             return 0.0
-        if problem.kind is Kind.BAD_TOKEN and self._number and self._attempt == 1:
+        if problem.kind is Kind.BAD_TOKEN and self._number and not self._has_started_over:
+            self._has_started_over = True
             self._start()
             self.outcome = replace(self.outcome, builds_listed=0)
             return 0.0
@@ -268,27 +277,3 @@ class Listing:
             resume_token=resume_token if self._request.owners == (SELF,) else None,
             finished_at=datetime.now(UTC),
         )
-
-
-_METHODS: Final = {LIST_BUILDS: "list_image_build_versions", LIST_IMAGES: "list_images"}
-_RESULTS: Final = {LIST_BUILDS: "imageSummaryList", LIST_IMAGES: "imageVersionList"}
-
-
-def _asks(request: Request) -> Iterator[_Ask]:
-    filters = {"filters": request.api_filters()} if request.filters else {}
-    if request.image_version_arn:
-        arn = {"imageVersionArn": request.image_version_arn}
-        yield _Ask(LIST_BUILDS, request.owners[0], arn | filters)
-        return
-    for owner in request.owners:
-        if owner == SELF:
-            yield _Ask(LIST_BUILDS, SELF, filters)
-        else:
-            yield _Ask(LIST_IMAGES, owner, {"owner": owner} | filters)
-
-
-def _asks_for_images(ownership: str, images: list[dict[str, Any]]) -> Iterator[_Ask]:
-    """Images of others are found only one by one (the API lists no builds of other owners)."""
-    for image in images:
-        if arn := image.get("arn"):
-            yield _Ask(LIST_BUILDS, ownership, {"imageVersionArn": arn})

@@ -38,7 +38,6 @@ _ROLE_ARN: Final = re.compile(r"arn:(?P<partition>aws[\w-]*):iam::(?P<account>[0
 _CONFIG: Final = Config(
     retries={"total_max_attempts": 1, "mode": "standard"},  # the listing retries, between targets
     connect_timeout=10,
-    read_timeout=60,
     user_agent=f"imagelake/{__version__}",  # building boto3's own costs more than the request
 )
 
@@ -89,6 +88,7 @@ class Sessions:
     """Sessions by role, made once each."""
 
     external_id: str | None = field(default=None, repr=False)
+    read_timeout: float = 60.0
     _by_role: dict[str | None, boto3.Session] = field(default_factory=dict, repr=False)
     _loader: Loader = field(default_factory=create_loader, repr=False)
     _lock: Lock = field(default_factory=Lock, repr=False)
@@ -99,7 +99,7 @@ class Sessions:
         """A client that makes each call once: retrying is the listing's own."""
         with self._lock:  # boto3 sessions are not safe to make clients from in several threads
             return self._session(role_arn).client(
-                service, region_name=region, config=_CONFIG, **credentials
+                service, region_name=region, config=self._config, **credentials
             )
 
     def _session(self, role_arn: str | None) -> boto3.Session:
@@ -128,6 +128,10 @@ class Sessions:
         )
         chain = session.get_component("credential_provider")
         chain.providers.insert(0, _RoleProvider(fetcher))
+
+    @cached_property
+    def _config(self) -> Config:
+        return _CONFIG.merge(Config(read_timeout=self.read_timeout))
 
     @property
     def own_region(self) -> str | None:

@@ -7,11 +7,10 @@ so that `--help` answers at once.
 
 from __future__ import annotations
 
-import inspect
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from flows.formats import Format
+from flows.options import with_parameter_options
 from flows.parameters import ENVIRONMENT_PREFIX, ParameterError, SnapshotParameters, load_parameters
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def _run(
     from flows import tracking
     from flows.summary import exit_status, lines
 
-    given = {name: value for name, value in options.items() if value not in (None, [], False)}
+    given = {name: value for name, value in options.items() if value not in (None, [])}
     parameters = load_parameters(given, config)
     if track or tracking.is_configured():
         summary = _take_tracked(parameters, is_temporary=not tracking.is_configured())
@@ -175,69 +175,7 @@ def _say(line: str) -> None:
     sys.stderr.write(line + "\n")
 
 
-def _with_parameter_options(command: Callable[..., None]) -> Callable[..., None]:
-    """The command with an option for every field of the parameter model, in the model's order."""
-    signature = inspect.signature(command, eval_str=True)
-    own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
-    fields = [
-        inspect.Parameter(
-            name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
-        )
-        for name, (annotation, default) in _options().items()
-    ]
-    command.__signature__ = signature.replace(parameters=[*fields, *_keyword_only(own)])  # type: ignore[attr-defined]  # functions take attributes
-    command.__annotations__ = {p.name: p.annotation for p in [*fields, *own]}
-    return command
-
-
-def _keyword_only(parameters: list[inspect.Parameter]) -> list[inspect.Parameter]:
-    return [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters]
-
-
-def _options() -> dict[str, tuple[Any, Any]]:
-    """By field, the option's annotation and default; values stay text until the model reads them."""
-    options: dict[str, tuple[Any, Any]] = {}
-    for name, field in SnapshotParameters.model_fields.items():
-        names = [f"--{name.replace('_', '-')}"]
-        option = typer.Option(*names, help=_help(name), show_default=False, metavar=_metavar(name))
-        if field.annotation is bool:
-            options[name] = (Annotated[bool, option], False)
-        elif field.default_factory:
-            options[name] = (Annotated[list[str] | None, option], None)
-        else:
-            options[name] = (Annotated[str | None, option], None)
-    return options
-
-
-def _help(name: str) -> str:
-    field = SnapshotParameters.model_fields[name]
-    default = getattr(DEFAULTS, name)
-    is_told = isinstance(default, str | int | Path) and not isinstance(default, bool)
-    return f"{field.description} [default: {default}]" if is_told else f"{field.description}"
-
-
-_METAVARS: Final = {
-    "lake": "URI",
-    "warehouse": "FILE",
-    "date": "YYYY-MM-DD",
-    "region": "NAME",
-    "role_arn": "ARN",
-    "external_id": "TEXT",
-    "image_version_arn": "ARN",
-    "filter": "NAME=VALUE,…",
-    "owner": "OWNER",
-    "starting_token": "TOKEN",
-    "page_size": "N",
-    "max_items": "N",
-    "concurrency": "N",
-}
-
-
-def _metavar(name: str) -> str | None:
-    return _METAVARS.get(name)
-
-
-app.command("run")(_with_parameter_options(_run))
+app.command("run")(with_parameter_options(_run))
 
 
 @app.command()

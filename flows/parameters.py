@@ -97,6 +97,16 @@ class SnapshotParameters(BaseModel):
         None, description="Go on where a truncated listing stopped: its resume token."
     )
     concurrency: int = Field(16, ge=1, le=256, description="Calls under way at a time.")
+    target_seconds: float = Field(
+        900.0, gt=0, description="Read each target for so long at the most; it ends truncated."
+    )
+    run_seconds: float | None = Field(
+        None, gt=0, description="Read all targets for so long at the most (default: no limit)."
+    )
+    resume: bool = Field(
+        True,
+        description="Go on where an earlier run of the date was cut off before it could commit.",
+    )
     demo: bool = Field(
         False, description="Read an embedded emulator instead of AWS: no account needed."
     )

@@ -10,18 +10,20 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from extract.targets import TargetOutcome
-from flows import pipeline
+from flows import pipeline, planning, reading, writing
 from flows.parameters import SnapshotParameters
-from flows.pipeline import Plan, Steps, Summary, Written
+from flows.pipeline import Steps, Summary
+from flows.planning import Plan
 from flows.summary import lines, sentence
 from flows.watch import Lines, Watch
+from flows.writing import Written
 from lake.commit import Commit
 
 
 @task(name="plan", cache_policy=NO_CACHE)
 def plan(parameters: SnapshotParameters) -> Plan:
     """Resolves the targets."""
-    return pipeline.plan(parameters)
+    return planning.plan(parameters)
 
 
 @task(name="land", cache_policy=NO_CACHE)
@@ -29,7 +31,7 @@ def land(
     parameters: SnapshotParameters, plan: Plan, watch: Watch | None = None
 ) -> tuple[TargetOutcome, ...]:
     """Reads the targets' pages; says so in the task's own log."""
-    return pipeline.land(parameters, plan, watch)
+    return reading.land(parameters, plan, watch)
 
 
 @task(name="write", cache_policy=NO_CACHE)
@@ -37,7 +39,7 @@ def write(
     parameters: SnapshotParameters, plan: Plan, outcomes: tuple[TargetOutcome, ...]
 ) -> Written:
     """Derives the tables and writes them, unseen."""
-    return pipeline.write(parameters, plan, outcomes)
+    return writing.write(parameters, plan, outcomes)
 
 
 @task(name="commit", cache_policy=NO_CACHE)

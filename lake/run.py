@@ -27,6 +27,11 @@ class Run:
         """Where the run's raw pages are."""
         return f"_raw/{_partition(self.snapshot_date.isoformat(), self.run_id)}"
 
+    @staticmethod
+    def raw_name(run_id: str) -> str:
+        """The name of a run's folder of raw pages."""
+        return f"run_id={run_id}"
+
 
 def data_folder(table: str, snapshot_date: date, run_id: str) -> str:
     """Where a run's files of a table are."""

@@ -1,0 +1,73 @@
+"""The options of `run`, derived from the parameter model so that the two cannot drift apart."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from flows.parameters import SnapshotParameters, option_name
+
+_DEFAULTS: Final = SnapshotParameters()
+_METAVARS: Final = {
+    "lake": "URI",
+    "warehouse": "FILE",
+    "date": "YYYY-MM-DD",
+    "region": "NAME",
+    "role_arn": "ARN",
+    "external_id": "TEXT",
+    "image_version_arn": "ARN",
+    "filter": "NAME=VALUE,…",
+    "owner": "OWNER",
+    "starting_token": "TOKEN",
+    "page_size": "N",
+    "max_items": "N",
+    "concurrency": "N",
+    "target_seconds": "SECONDS",
+    "run_seconds": "SECONDS",
+}
+
+
+def with_parameter_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with an option for every field of the parameter model, in the model's order."""
+    signature = inspect.signature(command, eval_str=True)
+    own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    fields = [
+        inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
+        )
+        for name, (annotation, default) in _options().items()
+    ]
+    command.__signature__ = signature.replace(parameters=[*fields, *_keyword_only(own)])  # type: ignore[attr-defined]  # functions take attributes
+    command.__annotations__ = {p.name: p.annotation for p in [*fields, *own]}
+    return command
+
+
+def _keyword_only(parameters: list[inspect.Parameter]) -> list[inspect.Parameter]:
+    return [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters]
+
+
+def _options() -> dict[str, tuple[Any, Any]]:
+    """By field, the option's annotation and default; values stay text until the model reads them."""
+    options: dict[str, tuple[Any, Any]] = {}
+    for name, field in SnapshotParameters.model_fields.items():
+        is_switch = field.annotation is bool
+        names = option_name(name)
+        if is_switch and field.default:
+            names += f"/--no-{names.removeprefix('--')}"
+        option = typer.Option(
+            names, help=_help(name), show_default=False, metavar=_METAVARS.get(name)
+        )
+        kind = bool if is_switch else list[str] if field.default_factory else str
+        options[name] = (Annotated[kind | None, option], None)
+    return options
+
+
+def _help(name: str) -> str:
+    description = SnapshotParameters.model_fields[name].description
+    default = getattr(_DEFAULTS, name)
+    is_told = isinstance(default, str | int | float | Path) and not isinstance(default, bool)
+    return f"{description} [default: {default}]" if is_told else f"{description}"

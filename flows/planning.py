@@ -1,0 +1,91 @@
+"""The step `plan`: who is to be asked what, and what must not be asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from extract.request import Request
+from extract.targets import Sessions, Target, resolve_targets
+from flows.parameters import ParameterError, SnapshotParameters
+from lake.carry import earlier_run
+from lake.commit import newest_content
+from lake.run import Run
+from lake.storage import Folder, open_lake
+from lake.warehouse import require_replaceable
+
+READ_TIMEOUT_SECONDS: Final = 60.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run will do: its identity, the targets, and what is asked of each."""
+
+    run: Run
+    targets: tuple[Target, ...]
+    request: Request
+
+
+def plan(parameters: SnapshotParameters) -> Plan:
+    """Who is to be asked what: resolves accounts and regions, and refuses what would lose data."""
+    run = Run.begin(datetime.now(UTC), parameters.date)
+    lake = open_lake(parameters.lake)
+    require_replaceable(parameters.warehouse)
+    _refuse_mixing(lake, parameters)
+    request = parameters.request()
+    targets = resolve_targets(sessions_of(parameters), parameters.region, parameters.role_arn)
+    if request.starting_token and len(targets) > 1:
+        raise ParameterError(
+            f"--starting-token: a token belongs to one target, and there are {len(targets)}: give "
+            "its --region (and --role-arn)"
+        )
+    _refuse_narrowing(lake, run, targets, request)
+    lake.make()
+    return Plan(run, tuple(targets), request)
+
+
+def landing_of(parameters: SnapshotParameters, plan: Plan) -> Path:
+    """Where the run's raw pages are."""
+    return open_lake(parameters.lake).path(plan.run.raw_folder)
+
+
+def sessions_of(parameters: SnapshotParameters) -> Sessions:
+    """The sessions that the parameters ask for; no call waits longer than its target may."""
+    secret = parameters.external_id
+    return Sessions(
+        secret.get_secret_value() if secret else None,
+        read_timeout=min(READ_TIMEOUT_SECONDS, parameters.target_seconds),
+    )
+
+
+def _refuse_mixing(lake: Folder, parameters: SnapshotParameters) -> None:
+    """Emulated builds never get among real ones, nor real ones among them."""
+    newest = newest_content(lake)
+    if newest is None or newest["is_demo"] == parameters.demo:
+        return
+    held, given = ("emulated", "real") if newest["is_demo"] else ("real", "emulated")
+    raise ParameterError(
+        f"--lake {parameters.lake!r}: it holds {held} snapshots; give {given} ones another --lake "
+        "(and --warehouse)"
+    )
+
+
+def _refuse_narrowing(lake: Folder, run: Run, targets: list[Target], request: Request) -> None:
+    """A filtered snapshot would replace the whole one of its date, and lose what it leaves out."""
+    if not request.is_narrowed:
+        return
+    earlier = earlier_run(lake, run.snapshot_date)
+    whole = [
+        str(target)
+        for target in targets
+        if earlier
+        and earlier.targets.get((target.account_id, target.region), {}).get("coverage") == "whole"
+    ]
+    if whole:
+        raise ParameterError(
+            f"--filter, --image-version-arn, --owner: the lake holds all builds of {whole[0]} for "
+            f"{run.snapshot_date}, and a narrower snapshot would replace them; give it another "
+            "--lake or --date"
+        )

@@ -1,0 +1,67 @@
+"""The step `land`: reads every target, or goes on where an interrupted run stopped."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from extract.landing import LandedPage, LandingWriter, landed_pages, take_over
+from extract.pages import Listing
+from extract.patience import Limits
+from extract.schedule import run_listings
+from extract.targets import Sessions, Target, TargetOutcome
+from flows.parameters import SnapshotParameters
+from flows.planning import Plan, landing_of, sessions_of
+from flows.watch import Silent, Watch
+from lake.carry import TargetKey
+from lake.commit import commits
+from lake.run import Run
+from lake.storage import open_lake
+
+
+def land(
+    parameters: SnapshotParameters, plan: Plan, watch: Watch | None = None
+) -> tuple[TargetOutcome, ...]:
+    """Reads every target to its end and keeps the raw pages in the lake.
+
+    Where an earlier run of the date with the same request was cut off before it could commit, its
+    pages are taken over, and each target goes on after the last of them.
+    """
+    watch, sessions = watch or Silent(), sessions_of(parameters)
+    directory, request = landing_of(parameters, plan), plan.request.to_json()
+    landed: dict[TargetKey, list[LandedPage]] = defaultdict(list)
+    if parameters.resume and plan.request.max_items is None:
+        take_over(_interrupted(parameters, plan), request, directory)
+        for page in landed_pages(directory):
+            landed[page.account_id, page.region].append(page)
+    limits = _limits(parameters)
+    with LandingWriter(directory, request) as landing:
+        listings = []
+        for target in plan.targets:
+            listing = Listing(
+                target, plan.request, partial(_client, sessions, target), landing.land, limits
+            )
+            listing.go_on(landed[target.account_id, target.region])
+            listings.append(listing)
+        return tuple(run_listings(listings, parameters.concurrency, watch.called))
+
+
+def _client(sessions: Sessions, target: Target) -> Any:
+    return sessions.client("imagebuilder", target.region, target.role_arn)
+
+
+def _limits(parameters: SnapshotParameters) -> Limits:
+    if parameters.run_seconds is None:
+        return Limits(parameters.target_seconds)
+    return Limits(parameters.target_seconds, time.monotonic() + parameters.run_seconds)
+
+
+def _interrupted(parameters: SnapshotParameters, plan: Plan) -> list[Path]:
+    """The landings of the date whose runs never committed, the newest first."""
+    lake = open_lake(parameters.lake)
+    committed = {Run.raw_name(commit.run_id) for commit in commits(lake)}
+    landings = landing_of(parameters, plan).parent.glob("*")
+    return sorted((path for path in landings if path.name not in committed), reverse=True)
