@@ -56,6 +56,8 @@ class Listing:
         self._attempt = 0
         self._has_started_over = False
         self._start()
+        if target.error:
+            self._end(FAILED, *target.error)
 
     def go_on(self, pages: Sequence[LandedPage]) -> None:
         """Takes the pages of an interrupted listing of the same request as landed by this one.

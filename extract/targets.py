@@ -1,45 +1,25 @@
-"""Which targets there are: accounts by regions, and the sessions to ask them with.
+"""Which targets there are: accounts by regions.
 
-Credentials, profiles and endpoints come from the standard AWS chain; a role's own are refreshed
-before they expire. Boto3's loader of service models is shared, since each costs 10 ms and 2 MB.
+Accounts are given by their roles or found in the AWS Organization; `all` regions are those that are
+enabled for each account. An account whose regions cannot be told is a failed target, not an error,
+as long as others can.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from difflib import get_close_matches
-from functools import cached_property
-from threading import Lock
-from typing import Any, Final
+from typing import Final
 
-import boto3
-import botocore.session
-from botocore.config import Config
-from botocore.credentials import (
-    AssumeRoleCredentialFetcher,
-    CredentialProvider,
-    DeferredRefreshableCredentials,
-)
-from botocore.exceptions import BotoCoreError, ClientError, ProfileNotFound
-from botocore.loaders import Loader, create_loader
+from botocore.exceptions import ProfileNotFound
 
-from extract.errors import EXPIRED, HOW_TO_SIGN_IN, NO_CREDENTIALS, diagnose
-from schemas import __version__
-
-SESSION_NAME: Final = "imagelake"
-"""The role session's name: what an auditor of the member account sees in CloudTrail."""
+from extract.errors import CALL_ERRORS, DENIED, EXPIRED, NO_CREDENTIALS, CallError, diagnose
+from extract.sessions import Role, Sessions
 
 ALL_REGIONS: Final = "all"
-
-_ROLE_ARN: Final = re.compile(r"arn:(?P<partition>aws[\w-]*):iam::(?P<account>[0-9]{12}):role/.+")
-_CONFIG: Final = Config(
-    retries={"total_max_attempts": 1, "mode": "standard"},  # the listing retries, between targets
-    connect_timeout=10,
-    user_agent=f"imagelake/{__version__}",  # building boto3's own costs more than the request
-)
 
 
 class TargetError(Exception):
@@ -52,11 +32,15 @@ class TargetError(Exception):
 
 @dataclass(frozen=True)
 class Target:
-    """One account and region whose Image Builder API is asked; `role_arn` None: as the caller."""
+    """One account and region whose Image Builder API is asked; `role_arn` None: as the caller.
+
+    `error` is why it cannot even be asked: its code and message.
+    """
 
     account_id: str
     region: str
     role_arn: str | None = None
+    error: tuple[str, str] | None = None
 
     def __str__(self) -> str:
         return f"{self.account_id}/{self.region}"
@@ -83,123 +67,165 @@ class TargetOutcome:
         return f"{self.account_id}/{self.region}"
 
 
-@dataclass
-class Sessions:
-    """Sessions by role, made once each."""
+@dataclass(frozen=True)
+class Account:
+    """An account to read: as the caller or by a role; `regions` None: those asked of all."""
 
-    external_id: str | None = field(default=None, repr=False)
-    read_timeout: float = 60.0
-    _by_role: dict[str | None, boto3.Session] = field(default_factory=dict, repr=False)
-    _loader: Loader = field(default_factory=create_loader, repr=False)
-    _lock: Lock = field(default_factory=Lock, repr=False)
-
-    def client(
-        self, service: str, region: str, role_arn: str | None = None, **credentials: str | None
-    ) -> Any:
-        """A client that makes each call once: retrying is the listing's own."""
-        with self._lock:  # boto3 sessions are not safe to make clients from in several threads
-            return self._session(role_arn).client(
-                service, region_name=region, config=self._config, **credentials
-            )
-
-    def _session(self, role_arn: str | None) -> boto3.Session:
-        if role_arn not in self._by_role:
-            session = botocore.session.Session()
-            session.register_component("data_loader", self._loader)
-            if role_arn is not None:
-                self._assume(session, role_arn)
-            self._by_role[role_arn] = boto3.Session(botocore_session=session)
-        return self._by_role[role_arn]
-
-    def _assume(self, session: botocore.session.Session, role_arn: str) -> None:
-        source: Any = self._session(None).get_credentials()
-        if source is None:
-            raise TargetError(f"no AWS credentials found; {HOW_TO_SIGN_IN}", is_usage=True)
-        arguments = {"RoleSessionName": SESSION_NAME}
-        if self.external_id:
-            arguments["ExternalId"] = self.external_id
-        fetcher = AssumeRoleCredentialFetcher(
-            client_creator=lambda service, **credentials: self.client(
-                service, self.own_region or _home_region(role_arn), **credentials
-            ),
-            source_credentials=source,
-            role_arn=role_arn,
-            extra_args=arguments,
-        )
-        chain = session.get_component("credential_provider")
-        chain.providers.insert(0, _RoleProvider(fetcher))
-
-    @cached_property
-    def _config(self) -> Config:
-        return _CONFIG.merge(Config(read_timeout=self.read_timeout))
-
-    @property
-    def own_region(self) -> str | None:
-        """The session's region, as the standard chain tells it."""
-        region: str | None = self._session(None).region_name
-        return region
-
-    @cached_property
-    def known_regions(self) -> tuple[str, ...]:
-        """Every region that this botocore knows, of all partitions."""
-        session = self._session(None)
-        return tuple(
-            region
-            for partition in session.get_available_partitions()
-            for region in session.get_available_regions("ec2", partition)
-        )
+    account_id: str
+    role_arn: str | None = None
+    regions: tuple[str, ...] | None = None
 
 
-class _RoleProvider(CredentialProvider):  # type: ignore[misc]  # botocore ships no types
-    METHOD = "assume-role"
-    CANONICAL_NAME = "imagelake-role"
+@dataclass(frozen=True)
+class Scope:
+    """Which accounts and regions are asked for.
 
-    def __init__(self, fetcher: AssumeRoleCredentialFetcher) -> None:
-        super().__init__()
-        self._fetcher = fetcher
-
-    def load(self) -> DeferredRefreshableCredentials:
-        return DeferredRefreshableCredentials(self._fetcher.fetch_credentials, self.METHOD)
-
-
-def resolve_targets(
-    sessions: Sessions, regions: Sequence[str], role_arns: Sequence[str]
-) -> list[Target]:
-    """Every account (each role's, or the caller's own) by every region, without repetition.
-
-    Raises TargetError where a region or a role is not one, or where no credentials are valid.
+    `organization_role` names the role to assume in every active account of the AWS Organization.
     """
-    accounts = [(account_of(role_arn), role_arn) for role_arn in role_arns]
+
+    regions: Sequence[str] = ()
+    exclude_regions: Sequence[str] = ()
+    accounts: Sequence[Account] = field(default=())
+    organization_role: str | None = None
+    include_accounts: Sequence[str] = ()
+    exclude_accounts: Sequence[str] = ()
+
+
+def resolve_targets(sessions: Sessions, scope: Scope) -> list[Target]:
+    """Every account (the given, the organization's, or the caller's own) by every region.
+
+    Raises TargetError where a region is not one, or where nobody can be asked.
+    """
     try:
-        for region in regions:
+        for region in (*scope.regions, *scope.exclude_regions, *_own_regions(scope.accounts)):
             if region != ALL_REGIONS:
                 _require_known(sessions, region)
-        for_all = list(accounts) if accounts else [(_own_account(sessions, regions), None)]
-        targets = [
-            Target(account_id, region, role_arn)
-            for account_id, role_arn in for_all
-            for region in _regions_of(sessions, regions, role_arn)
-        ]
+        accounts = _accounts(sessions, scope)
+        with ThreadPoolExecutor(16) as threads:
+            targets = [
+                target
+                for group in threads.map(lambda a: _targets_of(sessions, scope, a), accounts)
+                for target in group
+            ]
     except ProfileNotFound as error:
         raise TargetError(f"AWS_PROFILE: {error}", is_usage=True) from error
+    if targets and all(target.error for target in targets):
+        code, message = targets[0].error or ("", "")
+        raise TargetError(f"{targets[0]}: {message}", is_usage=code == NO_CREDENTIALS)
+    if not targets:
+        raise TargetError(
+            "no target is left: --exclude-account, --include-account and --exclude-region leave "
+            "nothing to read",
+            is_usage=True,
+        )
     return list(dict.fromkeys(targets))
 
 
-def account_of(role_arn: str) -> str:
+def account_of_role(role_arn: str, regions: Iterable[str] | None = None) -> Account:
     """The account of a role's ARN. Raises TargetError where it is none."""
-    if match := _ROLE_ARN.fullmatch(role_arn):
-        return match["account"]
+    if role := Role.parse(role_arn):
+        return Account(role.account_id, role_arn, tuple(regions) if regions else None)
     raise TargetError(
         f"--role-arn {role_arn!r}: not a role's ARN; expected arn:aws:iam::123456789012:role/NAME",
         is_usage=True,
     )
 
 
-def _home_region(role_arn: str) -> str:
-    """Where to ask STS when the session names no region: a region of the role's partition."""
-    match = _ROLE_ARN.fullmatch(role_arn)
-    homes = {"aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
-    return homes.get(match["partition"] if match else "", "us-east-1")
+def _own_regions(accounts: Iterable[Account]) -> Iterable[str]:
+    return (region for account in accounts for region in account.regions or ())
+
+
+def _accounts(sessions: Sessions, scope: Scope) -> list[Account]:
+    """One of each account, the ones that are given before those of the organization."""
+    accounts = list(scope.accounts)
+    if scope.organization_role:
+        accounts += _organization_accounts(sessions, scope.organization_role)
+    if not accounts:
+        accounts = [Account(_own_account(sessions, scope.regions))]
+    by_id = {account.account_id: account for account in reversed(accounts)}
+    return [
+        by_id[account_id]
+        for account_id in dict.fromkeys(account.account_id for account in accounts)
+        if account_id not in scope.exclude_accounts
+        and (not scope.include_accounts or account_id in scope.include_accounts)
+    ]
+
+
+def _organization_accounts(sessions: Sessions, role_name: str) -> list[Account]:
+    """Every active account, the management account too; the caller's own as the caller."""
+    own = _own_account(sessions, ())
+    client = sessions.client("organizations", sessions.home_region())
+    try:
+        listed = [
+            account
+            for page in client.get_paginator("list_accounts").paginate()
+            for account in page["Accounts"]
+            if account["Status"] == "ACTIVE"
+        ]
+    except CALL_ERRORS as error:
+        raise _refusal(error, "the organization's accounts (organizations:ListAccounts)") from error
+    return [
+        Account(account["Id"], None if account["Id"] == own else _role_in(account, role_name))
+        for account in listed
+    ]
+
+
+def _role_in(account: dict[str, str], role_name: str) -> str:
+    partition = account["Arn"].split(":")[1]
+    return f"arn:{partition}:iam::{account['Id']}:role/{role_name}"
+
+
+def _targets_of(sessions: Sessions, scope: Scope, account: Account) -> list[Target]:
+    try:
+        regions = _regions_of(sessions, account.regions or scope.regions, account)
+    except CALL_ERRORS as error:
+        problem = diagnose(error)
+        words = f"cannot tell which regions are enabled: {problem.message}"
+        return [Target(account.account_id, ALL_REGIONS, account.role_arn, (problem.code, words))]
+    return [
+        Target(account.account_id, region, account.role_arn)
+        for region in regions
+        if region not in scope.exclude_regions
+    ]
+
+
+def _regions_of(sessions: Sessions, regions: Sequence[str], account: Account) -> Sequence[str]:
+    if ALL_REGIONS in regions:
+        return _enabled_regions(sessions, account.role_arn)
+    if regions:
+        return regions
+    if sessions.own_region is None:
+        raise TargetError(
+            "no region: give --region, or set AWS_REGION or the profile's region", is_usage=True
+        )
+    return [sessions.own_region]
+
+
+def _enabled_regions(sessions: Sessions, role_arn: str | None) -> list[str]:
+    """The regions that are enabled for the account, by account:ListRegions.
+
+    Where that is denied, by ec2:DescribeRegions.
+    """
+    home = sessions.home_region(role_arn)
+    pages = sessions.client("account", home, role_arn).get_paginator("list_regions")
+    enabled = ["ENABLED", "ENABLED_BY_DEFAULT"]
+    try:
+        listed = [
+            region["RegionName"]
+            for page in pages.paginate(RegionOptStatusContains=enabled)
+            for region in page["Regions"]
+        ]
+    except CALL_ERRORS as error:
+        if diagnose(error).code not in DENIED or _is_of_role(error):
+            raise
+        described = sessions.client("ec2", home, role_arn).describe_regions()
+        listed = [region["RegionName"] for region in described["Regions"]]
+    return sorted(listed)
+
+
+def _is_of_role(error: CallError) -> bool:
+    """True where not the call itself was refused, but the role."""
+    return getattr(error, "operation_name", "") == "AssumeRole"
 
 
 def _require_known(sessions: Sessions, region: str) -> None:
@@ -212,42 +238,17 @@ def _require_known(sessions: Sessions, region: str) -> None:
     )
 
 
-def _regions_of(sessions: Sessions, regions: Sequence[str], role_arn: str | None) -> Sequence[str]:
-    if ALL_REGIONS in regions:
-        return _enabled_regions(sessions, role_arn)
-    if regions:
-        return regions
-    if sessions.own_region is None:
-        raise TargetError(
-            "no region: give --region, or set AWS_REGION or the profile's region", is_usage=True
-        )
-    return [sessions.own_region]
-
-
 def _own_account(sessions: Sessions, regions: Sequence[str]) -> str:
     named = [region for region in regions if region != ALL_REGIONS]
-    sts = sessions.client("sts", sessions.own_region or (named or ["us-east-1"])[0])
+    sts = sessions.client("sts", sessions.own_region or (named or [sessions.home_region()])[0])
     try:
         account: str = sts.get_caller_identity()["Account"]
-    except (ClientError, BotoCoreError) as error:
+    except CALL_ERRORS as error:
         raise _refusal(error, "who the caller is") from error
     return account
 
 
-def _enabled_regions(sessions: Sessions, role_arn: str | None) -> list[str]:
-    """The regions that are enabled for the account, by account:ListRegions."""
-    home = sessions.own_region or (_home_region(role_arn) if role_arn else "us-east-1")
-    client = sessions.client("account", home, role_arn)
-    pages = client.get_paginator("list_regions").paginate(
-        RegionOptStatusContains=["ENABLED", "ENABLED_BY_DEFAULT"]
-    )
-    try:
-        return sorted(region["RegionName"] for page in pages for region in page["Regions"])
-    except (ClientError, BotoCoreError) as error:
-        raise _refusal(error, "which regions are enabled (account:ListRegions)") from error
-
-
-def _refusal(error: ClientError | BotoCoreError, question: str) -> TargetError:
+def _refusal(error: CallError, question: str) -> TargetError:
     problem = diagnose(error)
     if problem.code in EXPIRED:
         return TargetError(problem.message, is_usage=False)

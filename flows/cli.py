@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -131,8 +131,7 @@ def _run(
     from flows import tracking
     from flows.summary import exit_status, lines
 
-    given = {name: value for name, value in options.items() if value not in (None, [])}
-    parameters = load_parameters(given, config)
+    parameters = _load(options, config)
     if track or tracking.is_configured():
         summary = _take_tracked(parameters, is_temporary=not tracking.is_configured())
     else:
@@ -141,6 +140,29 @@ def _run(
         for line in lines(summary, parameters.lake, str(parameters.warehouse)):
             typer.echo(line)
     raise typer.Exit(exit_status(summary))
+
+
+def _check(
+    config: Annotated[
+        Path | None, typer.Option(help="A TOML file; its keys are these options.")
+    ] = None,
+    **options: Any,
+) -> None:
+    """Try every target with one small call, and say what to grant; write nothing."""
+    from flows.pipeline import environment_of
+    from flows.reading import try_targets
+    from flows.summary import trial_lines
+
+    with environment_of(_load(options, config)) as parameters:
+        outcomes = try_targets(parameters)
+    for line in trial_lines(outcomes):
+        typer.echo(line)
+    raise typer.Exit(any(outcome.status == "failed" for outcome in outcomes))
+
+
+def _load(options: Mapping[str, Any], config: Path | None) -> SnapshotParameters:
+    given = {name: value for name, value in options.items() if value not in (None, [])}
+    return load_parameters(given, config)
 
 
 def _take_untracked(parameters: SnapshotParameters) -> Summary:
@@ -176,6 +198,7 @@ def _say(line: str) -> None:
 
 
 app.command("run")(with_parameter_options(_run))
+app.command("check")(with_parameter_options(_check))
 
 
 @app.command()

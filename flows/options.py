@@ -19,6 +19,10 @@ _METAVARS: Final = {
     "region": "NAME",
     "role_arn": "ARN",
     "external_id": "TEXT",
+    "organization_role": "NAME",
+    "include_account": "ID",
+    "exclude_account": "ID",
+    "exclude_region": "NAME",
     "image_version_arn": "ARN",
     "filter": "NAME=VALUE,…",
     "owner": "OWNER",
@@ -54,6 +58,8 @@ def _options() -> dict[str, tuple[Any, Any]]:
     """By field, the option's annotation and default; values stay text until the model reads them."""
     options: dict[str, tuple[Any, Any]] = {}
     for name, field in SnapshotParameters.model_fields.items():
+        if name == "accounts":
+            continue  # tables, which only a file can hold
         is_switch = field.annotation is bool
         names = option_name(name)
         if is_switch and field.default:

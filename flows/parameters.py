@@ -48,6 +48,16 @@ def _own() -> list[Owner]:
 Strings = Annotated[list[str], BeforeValidator(_as_list)]
 
 
+class AccountParameters(BaseModel):
+    """One account: the role to assume in it, and what differs from the other accounts."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    role_arn: str = Field(description="The role to assume.")
+    external_id: SecretStr | None = Field(None, description="The external id that it asks for.")
+    region: Strings = Field(default_factory=list, description="Its regions (default: all's).")
+
+
 class SnapshotParameters(BaseModel):
     """What to snapshot and where to put it."""
 
@@ -72,6 +82,23 @@ class SnapshotParameters(BaseModel):
     )
     external_id: SecretStr | None = Field(
         None, description="The external id that the roles' trust policies ask for."
+    )
+    organization_role: str | None = Field(
+        None,
+        description="A role's name: read every active account of the AWS Organization by it.",
+    )
+    include_account: Strings = Field(
+        default_factory=list, description="Read these accounts only (repeatable)."
+    )
+    exclude_account: Strings = Field(
+        default_factory=list, description="Leave an account out (repeatable)."
+    )
+    exclude_region: Strings = Field(
+        default_factory=list, description="Leave a region out (repeatable)."
+    )
+    accounts: list[AccountParameters] = Field(
+        default_factory=list,
+        description="Accounts with settings of their own: tables [[accounts]] in the file.",
     )
     image_version_arn: str | None = Field(
         None, description="Read the builds of this image version only."
@@ -198,8 +225,15 @@ def _from_file(path: Path) -> dict[str, Any]:
             known = [field.replace("_", "-") for field in SnapshotParameters.model_fields]
             hint = _did_you_mean(key, known)
             raise ParameterError(f"--config {str(path)!r}: unknown key {key!r}{hint}")
-        given[name] = value
+        given[name] = _with_underscores(value)
     return given
+
+
+def _with_underscores(value: Any) -> Any:
+    """The value with the keys of its tables spelled as fields."""
+    if isinstance(value, dict):
+        return {key.replace("-", "_"): _with_underscores(member) for key, member in value.items()}
+    return [_with_underscores(member) for member in value] if isinstance(value, list) else value
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
@@ -230,6 +264,9 @@ def _one_line(error: ValidationError, given: Mapping[str, Any]) -> str:
     if not problem["loc"]:
         return message
     name = str(problem["loc"][0])
+    if name == "accounts":  # without the value: it may hold an external id
+        where = " ".join(str(p + 1 if isinstance(p, int) else p) for p in problem["loc"][1:])
+        return f"[[accounts]] {where}: {message[0].lower()}{message[1:]}"
     if name == "external_id":
         return f"{option_name(name)}: {message}"
     if name == "filter" and len(problem["loc"]) == 1:

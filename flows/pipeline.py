@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Final
 
 from extract.errors import NO_CREDENTIALS
@@ -21,15 +21,20 @@ from flows.planning import Plan, plan
 from flows.reading import land
 from flows.watch import Silent, Watch
 from flows.writing import Written, write
+from lake.carry import TargetKey
 from lake.commit import Commit, commit
 from lake.storage import open_lake
-from lake.warehouse import publish
-from schemas.snapshots import FAILED
+from lake.warehouse import current_captures, publish
+from schemas.snapshots import COMPLETE, FAILED
 
 
 @dataclass(frozen=True)
 class Summary:
-    """A committed run in a few words."""
+    """A committed run in a few words.
+
+    `last_whole` has, where some target was not read whole, each target's date of the capture that
+    the current_* views show.
+    """
 
     run_id: str
     snapshot_date: str
@@ -38,6 +43,7 @@ class Summary:
     targets: tuple[Shown, ...]
     seconds: float
     is_warehouse_new: bool
+    last_whole: dict[TargetKey, date]
 
     @property
     def asked(self) -> tuple[Shown, ...]:
@@ -88,7 +94,7 @@ def take_snapshot(
     ParameterError. A target that cannot be read is no error: it is in the summary.
     """
     steps, watch = steps or PLAIN, watch or Silent()
-    with _environment_of(parameters) as parameters:
+    with environment_of(parameters) as parameters:
         plan = steps.plan(parameters)
         watch.planned(plan.targets)
         outcomes = steps.land(parameters, plan, watch)
@@ -98,6 +104,7 @@ def take_snapshot(
         watch.doing("committing")
         steps.commit(parameters, plan, written)
         is_new = steps.publish(parameters)
+        is_whole = written.status == COMPLETE
     return Summary(
         run_id=plan.run.run_id,
         snapshot_date=plan.run.snapshot_date.isoformat(),
@@ -106,6 +113,7 @@ def take_snapshot(
         targets=written.targets,
         seconds=(datetime.now(UTC) - plan.run.started_at).total_seconds(),
         is_warehouse_new=is_new,
+        last_whole={} if is_whole else current_captures(parameters.warehouse),
     )
 
 
@@ -120,7 +128,7 @@ def _require_something_read(outcomes: tuple[TargetOutcome, ...]) -> None:
 
 
 @contextmanager
-def _environment_of(parameters: SnapshotParameters) -> Iterator[SnapshotParameters]:
+def environment_of(parameters: SnapshotParameters) -> Iterator[SnapshotParameters]:
     """With `demo`, an emulator runs meanwhile and the AWS chain points at it."""
     if not parameters.demo:
         yield parameters

@@ -7,8 +7,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from pydantic import SecretStr
+
 from extract.request import Request
-from extract.targets import Sessions, Target, resolve_targets
+from extract.sessions import Sessions
+from extract.targets import Scope, Target, account_of_role, resolve_targets
 from flows.parameters import ParameterError, SnapshotParameters
 from lake.carry import earlier_run
 from lake.commit import newest_content
@@ -35,7 +38,7 @@ def plan(parameters: SnapshotParameters) -> Plan:
     require_replaceable(parameters.warehouse)
     _refuse_mixing(lake, parameters)
     request = parameters.request()
-    targets = resolve_targets(sessions_of(parameters), parameters.region, parameters.role_arn)
+    targets = resolve_targets(sessions_of(parameters), scope_of(parameters))
     if request.starting_token and len(targets) > 1:
         raise ParameterError(
             f"--starting-token: a token belongs to one target, and there are {len(targets)}: give "
@@ -52,12 +55,30 @@ def landing_of(parameters: SnapshotParameters, plan: Plan) -> Path:
 
 
 def sessions_of(parameters: SnapshotParameters) -> Sessions:
-    """The sessions that the parameters ask for; no call waits longer than its target may."""
-    secret = parameters.external_id
+    """The sessions to ask with; no call waits longer than its target may."""
+    ids = {account.role_arn: account.external_id for account in parameters.accounts}
     return Sessions(
-        secret.get_secret_value() if secret else None,
+        _revealed(parameters.external_id),
+        {role_arn: secret.get_secret_value() for role_arn, secret in ids.items() if secret},
         read_timeout=min(READ_TIMEOUT_SECONDS, parameters.target_seconds),
     )
+
+
+def scope_of(parameters: SnapshotParameters) -> Scope:
+    """Which accounts and regions are asked for. Raises TargetError where a role is none."""
+    with_settings = [account_of_role(a.role_arn, a.region) for a in parameters.accounts]
+    return Scope(
+        regions=parameters.region,
+        exclude_regions=parameters.exclude_region,
+        accounts=[*map(account_of_role, parameters.role_arn), *with_settings],
+        organization_role=parameters.organization_role,
+        include_accounts=parameters.include_account,
+        exclude_accounts=parameters.exclude_account,
+    )
+
+
+def _revealed(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret else None
 
 
 def _refuse_mixing(lake: Folder, parameters: SnapshotParameters) -> None:

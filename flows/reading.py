@@ -1,9 +1,10 @@
-"""The step `land`: reads every target, or goes on where an interrupted run stopped."""
+"""The step `land`: reads every target, or goes on where an interrupted run stopped; and a trial."""
 
 from __future__ import annotations
 
 import time
 from collections import defaultdict
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,15 +12,18 @@ from typing import Any
 from extract.landing import LandedPage, LandingWriter, landed_pages, take_over
 from extract.pages import Listing
 from extract.patience import Limits
+from extract.request import Request
 from extract.schedule import run_listings
-from extract.targets import Sessions, Target, TargetOutcome
+from extract.sessions import Sessions
+from extract.targets import Target, TargetOutcome, resolve_targets
 from flows.parameters import SnapshotParameters
-from flows.planning import Plan, landing_of, sessions_of
+from flows.planning import Plan, landing_of, scope_of, sessions_of
 from flows.watch import Silent, Watch
 from lake.carry import TargetKey
 from lake.commit import commits
 from lake.run import Run
 from lake.storage import open_lake
+from schemas.snapshots import COMPLETE, TRUNCATED
 
 
 def land(
@@ -34,7 +38,8 @@ def land(
     directory, request = landing_of(parameters, plan), plan.request.to_json()
     landed: dict[TargetKey, list[LandedPage]] = defaultdict(list)
     if parameters.resume and plan.request.max_items is None:
-        take_over(_interrupted(parameters, plan), request, directory)
+        if take_over(_interrupted(parameters, plan), request, directory):
+            watch.doing("going on with the pages of an interrupted run")
         for page in landed_pages(directory):
             landed[page.account_id, page.region].append(page)
     limits = _limits(parameters)
@@ -47,6 +52,27 @@ def land(
             listing.go_on(landed[target.account_id, target.region])
             listings.append(listing)
         return tuple(run_listings(listings, parameters.concurrency, watch.called))
+
+
+def try_targets(
+    parameters: SnapshotParameters, watch: Watch | None = None
+) -> tuple[TargetOutcome, ...]:
+    """Asks each target for one build and keeps nothing: whether it could be read."""
+    sessions = sessions_of(parameters)
+    one = Request(owners=tuple(parameters.owner), page_size=1, max_items=1)
+    listings = [
+        Listing(
+            target, one, partial(_client, sessions, target), lambda _: None, _limits(parameters)
+        )
+        for target in resolve_targets(sessions, scope_of(parameters))
+    ]
+    outcomes = run_listings(listings, parameters.concurrency, (watch or Silent()).called)
+    return tuple(
+        replace(outcome, status=COMPLETE, error_code=None, error_message=None)
+        if outcome.status == TRUNCATED
+        else outcome
+        for outcome in outcomes
+    )
 
 
 def _client(sessions: Sessions, target: Target) -> Any:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from datetime import date
 from typing import Final
 
+from extract.targets import TargetOutcome
+from flows.coverage import Shown
 from flows.pipeline import Summary
 from flows.terminal import printable
+from schemas.snapshots import COMPLETE, FAILED, SKIPPED, TRUNCATED
 
 MOST_LISTED: Final = 20
 """At most so many targets are named one by one."""
@@ -25,7 +30,7 @@ def sentence(summary: Summary) -> str:
 def lines(summary: Summary, lake: str, warehouse: str) -> list[str]:
     """The summary at the end of a run, for a terminal or a log."""
     counts = summary.row_counts
-    builds = sum(target.builds for target in summary.asked)
+    builds = sum(target.outcome.builds_listed for target in summary.asked)
     said = [
         f"snapshot {summary.snapshot_date} {summary.status}: "
         f"{counts['image_builds']:,} builds, {counts['image_amis']:,} AMIs, "
@@ -43,19 +48,48 @@ def lines(summary: Summary, lake: str, warehouse: str) -> list[str]:
 
 
 def _unread_lines(summary: Summary) -> list[str]:
+    """The worst first: failed before cut short, and the longest unread before the others."""
     said = []
-    for target in summary.unread[:MOST_LISTED]:
-        outcome = target.outcome
+    worst_first = sorted(
+        summary.unread, key=lambda t: (_SEVERITY.get(t.outcome.status, 0), _last(summary, t))
+    )
+    for target in worst_first[:MOST_LISTED]:
+        outcome, last = target.outcome, _last(summary, target)
         said.append(f"  {outcome} {outcome.status}: {outcome.error_message}")
         if target.carries and not target.shows_own_rows:
             said.append(f"    shown instead: {target.builds:,} builds of run {target.carried_from}")
+        said.append(f"    last read whole: {'never' if last == date.min else last}")
         if outcome.resume_token:
-            said.append(f"    go on with --starting-token {outcome.resume_token}")
+            said.append(
+                f"    go on with --region {outcome.region} --starting-token {outcome.resume_token}"
+            )
     if len(summary.unread) > MOST_LISTED:
         said.append(
             f"  and {len(summary.unread) - MOST_LISTED} more: `imagelake status` lists them"
         )
     return said
+
+
+def _last(summary: Summary, target: Shown) -> date:
+    key = (target.outcome.account_id, target.outcome.region)
+    return summary.last_whole.get(key, date.min)
+
+
+def trial_lines(outcomes: Sequence[TargetOutcome]) -> list[str]:
+    """What `imagelake check` found: those that cannot be read first, with what to do."""
+    ordered = sorted(outcomes, key=lambda o: (_SEVERITY.get(o.status, 0), str(o)))
+    said = [f"{o} {_TRIAL_WORDS.get(o.status, o.status)}" + _reason(o) for o in ordered]
+    readable = sum(outcome.status == COMPLETE for outcome in outcomes)
+    said.append(f"{readable:,} of {_targets(len(outcomes))} can be read; nothing was written")
+    return [printable(line) for line in said]
+
+
+def _reason(outcome: TargetOutcome) -> str:
+    return f": {outcome.error_message}" if outcome.error_message else ""
+
+
+_SEVERITY: Final = {FAILED: 0, TRUNCATED: 1, SKIPPED: 2, COMPLETE: 3}
+_TRIAL_WORDS: Final = {COMPLETE: "can be read", FAILED: "cannot be read", SKIPPED: "is skipped"}
 
 
 def exit_status(summary: Summary) -> int:

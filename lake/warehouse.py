@@ -8,7 +8,7 @@ the lake can build one.
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
@@ -93,6 +93,13 @@ def connect(path: Path) -> duckdb.DuckDBPyConnection:
         raise StorageError(f"--warehouse {str(path)!r}: {error}") from error
     connection.execute("set timezone = 'UTC'")
     return connection
+
+
+def current_captures(path: Path) -> dict[tuple[str, str], date]:
+    """By account and region, the date of the capture that the current_* views show."""
+    with connect(path) as connection:
+        rows = connection.execute("select account_id, region, snapshot_date from current_targets")
+        return {(account_id, region): day for account_id, region, day in rows.fetchall()}
 
 
 def write_schema_files(lake: Folder) -> None:
