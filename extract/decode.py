@@ -91,7 +91,7 @@ def _decode_each(body: bytes) -> list[Element]:
     try:
         items = _raw_page_decoder.decode(body).imageSummaryList or []
     except msgspec.MsgspecError:
-        marked = _with_lone_surrogates_marked(bytes(body))
+        marked = _with_lone_surrogates_marked(body)
         items = _raw_page_decoder.decode(marked).imageSummaryList or []
         return [_decode_marked_build(bytes(item)) for item in items]
     return [_decode_build(item) for item in items]

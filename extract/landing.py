@@ -86,13 +86,14 @@ class LandedPage(NamedTuple):
     file: Path
     offset: int
 
-    def read_body(self) -> pa.Buffer:
+    def read_body(self) -> bytes:
         """The body's bytes, as they came."""
         with pa.memory_map(str(self.file)) as source:
             source.seek(self.offset)
             batch = pa.ipc.read_record_batch(pa.ipc.read_message(source), SCHEMA)
             frame = batch.column(len(_FIELDS))[0].as_buffer()
-            return _CODEC.decompress(frame, self.body_bytes)
+            body: bytes = _CODEC.decompress(frame, self.body_bytes, asbytes=True)
+            return body
 
 
 class LandingWriter:

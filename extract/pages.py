@@ -62,7 +62,8 @@ class Listing:
     def go_on(self, pages: Sequence[LandedPage]) -> None:
         """Takes the pages of an interrupted listing of the same request as landed by this one.
 
-        The next call asks for the page after the last of them; none where they were all.
+        The next call asks for the page after the last of them; none where they were all, or held
+        as many builds as are asked for.
         """
         last_attempt = max((page.attempt for page in pages), default=0)
         for page in pages:
@@ -71,8 +72,11 @@ class Listing:
                 self._advance(page, image_arns(page))
         if pages:
             self.outcome = replace(self.outcome, started_at=pages[0].arrived_at)
-        if not self._asks:
+        if self._remaining is not None and self._remaining <= 0:
+            self._end_at_max_items(self._token_after(pages[-1]))
+        elif not self._asks:
             self._end(COMPLETE)
+        if pages and self.outcome.status:
             self.outcome = replace(self.outcome, finished_at=pages[-1].arrived_at)
 
     def step(self) -> float | None:
@@ -214,7 +218,9 @@ class Listing:
 
     def _reached_max_items(self) -> None:
         next(self._pages or iter(()), None)  # makes the paginator state its token; no call is made
-        token = self._iterable.resume_token
+        self._end_at_max_items(self._iterable.resume_token)
+
+    def _end_at_max_items(self, token: str | None) -> None:
         if token is None and not self._asks:
             self._end(COMPLETE)
         else:
@@ -262,6 +268,14 @@ class Listing:
         if self._token is not None:
             return str(TokenEncoder().encode({"nextToken": self._token}))
         return None if self._number else self._request.starting_token
+
+    def _token_after(self, page: LandedPage) -> str | None:
+        """boto3's token for the item after the last of the page that counts, as it states it."""
+        counted = page.first_item + page.item_count
+        if counted == len(open_envelope(page.read_body()).imageSummaryList or ()):
+            return self._resume_token()
+        members = {"nextToken": page.token, "boto_truncate_amount": counted}
+        return str(TokenEncoder().encode(members))
 
     def _end(
         self,

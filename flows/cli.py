@@ -10,14 +10,15 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from flows.formats import Format
+from flows.mistakes import errors_in_one_line
 from flows.options import with_parameter_options
 from flows.parameters import ENVIRONMENT_PREFIX, ParameterError, SnapshotParameters, load_parameters
 
@@ -26,14 +27,10 @@ if TYPE_CHECKING:
 
     from flows.pipeline import Summary
 
-EXIT_NOTHING_COMMITTED: Final = 1
-EXIT_USAGE: Final = 2
-
 
 app = typer.Typer(
     name="imagelake",
     help="The queryable history of every AWS EC2 Image Builder build.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -52,55 +49,13 @@ DEFAULTS: Final = SnapshotParameters()
 
 def main() -> None:
     """Runs the command line; every error that a user can cause ends in one line on stderr."""
-    with _errors_in_one_line():
-        app()
-
-
-@contextmanager
-def _errors_in_one_line() -> Iterator[None]:
-    try:
-        yield
-    except ParameterError as error:
-        _fail(str(error), EXIT_USAGE)
-    except KeyboardInterrupt:
-        _fail("interrupted; nothing was committed", EXIT_NOTHING_COMMITTED)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has enough
-    except Exception as error:
-        message, status = _explain(error)
-        _fail(message, status)
-
-
-def _explain(error: Exception) -> tuple[str, int]:
-    """The line and the exit status of an error; raises it again where it is a defect of ours."""
-    import duckdb
-
-    from extract.targets import TargetError
-    from lake.commit import CommitError
-    from lake.storage import StorageError
-
-    if isinstance(error, TargetError):
-        return str(error), EXIT_USAGE if error.is_usage else EXIT_NOTHING_COMMITTED
-    if isinstance(error, StorageError):
-        return str(error), EXIT_USAGE
-    if isinstance(error, CommitError):
-        return f"not committed: {error}", EXIT_NOTHING_COMMITTED
-    if isinstance(error, duckdb.Error):
-        return str(error).strip(), EXIT_USAGE
-    if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}", EXIT_NOTHING_COMMITTED
-    raise error
-
-
-def _fail(message: str, status: int) -> None:
-    from flows.terminal import printable
-
-    sys.stderr.write(f"imagelake: {printable(message)}\n")
-    raise SystemExit(status)
+    with errors_in_one_line():
+        sys.exit(app(standalone_mode=False))
 
 
 @app.callback(invoke_without_command=True)
 def imagelake(
+    context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
 ) -> None:
     """The queryable history of every AWS EC2 Image Builder build."""
@@ -108,7 +63,8 @@ def imagelake(
         from schemas import __version__
 
         typer.echo(f"imagelake {__version__}")
-        raise typer.Exit
+    elif context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 def _run(

@@ -17,7 +17,7 @@ from lake.carry import earlier_run
 from lake.commit import newest_content
 from lake.run import Run
 from lake.storage import Folder, open_lake
-from lake.warehouse import require_replaceable
+from lake.warehouse import make_place, require_replaceable
 
 READ_TIMEOUT_SECONDS: Final = 60.0
 
@@ -46,6 +46,7 @@ def plan(parameters: SnapshotParameters) -> Plan:
         )
     _refuse_narrowing(lake, run, targets, request)
     lake.make()
+    make_place(parameters.warehouse)
     return Plan(run, tuple(targets), request)
 
 

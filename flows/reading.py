@@ -37,7 +37,7 @@ def land(
     watch, sessions = watch or Silent(), sessions_of(parameters)
     directory, request = landing_of(parameters, plan), plan.request.to_json()
     landed: dict[TargetKey, list[LandedPage]] = defaultdict(list)
-    if parameters.resume and plan.request.max_items is None:
+    if parameters.resume:
         if take_over(_interrupted(parameters, plan), request, directory):
             watch.doing("going on with the pages of an interrupted run")
         for page in landed_pages(directory):

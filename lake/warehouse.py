@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from datetime import UTC, date, datetime
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Final
 from uuid import uuid4
 
@@ -75,6 +76,18 @@ def require_replaceable(path: Path) -> None:
     """Raises StorageError where the file at `path` is something else than a warehouse."""
     if path.exists():
         _fingerprint_of(path)
+
+
+def make_place(path: Path) -> None:
+    """Makes the warehouse's folder. Raises StorageError where nothing can be written in it."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise StorageError(
+            f"--warehouse {str(path)!r}: cannot be written: {error.strerror}; give another"
+        ) from error
 
 
 def connect(path: Path) -> duckdb.DuckDBPyConnection:
@@ -147,6 +160,7 @@ def _build(path: Path, statements: list[str]) -> None:
             f"attach {_text(str(path))} as warehouse (storage_version '{STORAGE_VERSION}')"
         )
         connection.execute("use warehouse")
+        connection.begin()  # one write to the disk for some hundred statements
         for statement in statements:
             connection.execute(statement)
         for view in views():
@@ -154,6 +168,7 @@ def _build(path: Path, statements: list[str]) -> None:
             comments = {name: column_comment(view, name) for name, *_ in columns}
             for statement in _comments(view.name, {"": view.comment, **comments}):
                 connection.execute(statement)
+        connection.commit()
         connection.execute("use memory")
         connection.execute("detach warehouse")
 
