@@ -1,0 +1,80 @@
+"""Many targets at a time: one that waits, fails or is refused holds up and fails nobody else."""
+
+import pytest
+
+from extract.emulator import Emulator
+from extract.landing import Page
+from extract.request import Request
+from extract.schedule import run_listings
+from extract.targets import Target, TargetOutcome
+from tests.listing import ACCOUNT, REGION, TARGET, Listed, listing, sent_arns
+
+
+def test_one_denied_target_fails_alone(emulator: Emulator) -> None:
+    """The others complete, and the outcomes stay in the order of the targets."""
+    emulator.set_faults(f"{ACCOUNT}/us-west-2", {"always": "access_denied"})
+    emulator.set_faults(f"{ACCOUNT}/eu-west-1", {"region_disabled": True})
+    regions = ("us-west-2", "us-east-1", "eu-west-1", "eu-central-1")
+    pages: list[Page] = []
+    outcomes = run_listings(
+        [listing(pages.append, Request(), Target(ACCOUNT, region)) for region in regions],
+        concurrency=4,
+    )
+    assert [(outcome.region, outcome.status) for outcome in outcomes] == [
+        ("us-west-2", "failed"),
+        ("us-east-1", "complete"),
+        ("eu-west-1", "skipped"),
+        ("eu-central-1", "complete"),
+    ]
+    assert {page.region for page in pages} == {"us-east-1", "eu-central-1"}
+
+
+def test_a_target_that_waits_holds_nobody_up(emulator: Emulator) -> None:
+    """One throttled target and one call at a time: the other is read to its end meanwhile."""
+    emulator.set_faults(TARGET, {"errors": ["429", "429"]})
+    pages: list[Page] = []
+    listings = [
+        listing(pages.append, Request(page_size=10), Target(ACCOUNT, r))
+        for r in (REGION, "us-west-2")
+    ]
+    outcomes = run_listings(listings, concurrency=1)
+    assert [outcome.status for outcome in outcomes] == ["complete", "complete"]
+    regions = [page.region for page in pages]
+    assert regions == sorted(regions, reverse=True)
+
+
+def test_a_target_over_its_rate_is_read_to_its_end(emulator: Emulator) -> None:
+    """With real waiting: a rate below that of the calls costs time and no build."""
+    expected = sent_arns(emulator)
+    emulator.set_faults(TARGET, {"throttle": {"rate": 20, "burst": 2}})
+    pages: list[Page] = []
+    (outcome,) = run_listings([listing(pages.append, Request(page_size=10))], concurrency=2)
+    assert (outcome.status, outcome.error_code) == ("complete", None)
+    assert outcome.throttles > 0
+    assert Listed(outcome, pages, []).arns == expected
+
+
+def test_progress_is_told_after_each_call(emulator: Emulator) -> None:
+    told: list[TargetOutcome] = []
+    (outcome,) = run_listings([listing(lambda _: None, Request(page_size=50))], 1, told.append)
+    assert [each.requests for each in told] == list(range(1, outcome.requests + 1))
+    assert told[-1] == outcome
+    assert len(emulator.requests()) == outcome.requests
+
+
+def test_a_page_that_cannot_be_kept_stops_everything(emulator: Emulator) -> None:
+    """A full disk is no target's trouble: it is raised, not noted."""
+
+    def land(_: Page) -> None:
+        raise OSError(28, "No space left on device")
+
+    listings = [
+        listing(land, Request(), Target(ACCOUNT, region)) for region in (REGION, "us-west-2")
+    ]
+    with pytest.raises(OSError, match="No space left"):
+        run_listings(listings, concurrency=2)
+    assert len(emulator.requests()) <= 2
+
+
+def test_no_targets_are_no_outcomes() -> None:
+    assert run_listings([], concurrency=4) == []
