@@ -1,0 +1,142 @@
+"""A warehouse is read alike by DuckDB 1.4 to 2.0, whichever of them wrote it.
+
+The other versions live in environments of their own, made on demand beside the project's and kept.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow
+import pytest
+
+from lake.storage import Folder, open_lake
+from lake.warehouse import publish
+from schemas.view import views
+from tests.test_views import write_history
+from tests.test_warehouse import KEYS, many_runs, newest_query
+
+__all__ = ["many_runs"]  # a fixture is used by its name
+
+PROJECT = Path(__file__).parents[1]
+OTHER_VERSIONS = ("1.4.5", "2.0.0")
+NO_INDEX = ("No matching distribution", "ConnectionError", "NewConnectionError", "ConnectTimeout")
+
+PUBLISH = """
+import sys
+from pathlib import Path
+from lake.storage import open_lake
+from lake.warehouse import publish
+assert publish(open_lake(sys.argv[1]), Path(sys.argv[2]))
+"""
+ANSWER = """
+import duckdb, json, sys
+queries = json.load(sys.stdin)
+connection = duckdb.connect(sys.argv[1], read_only=True)
+connection.execute("set timezone = 'UTC'")
+views = [name for (name,) in connection.execute(
+    "select view_name from duckdb_views() where not internal order by all").fetchall()]
+queries += [f"select * from {name}" for name in views if name != "warehouse_info"]
+answers = {query: sorted(map(repr, connection.execute(query).fetchall())) for query in queries}
+json.dump({"version": duckdb.__version__, "answers": answers}, sys.stdout)
+"""
+
+
+def python_with(version: str) -> str:
+    """The interpreter of an environment with that DuckDB; made where it is not there yet."""
+    if version == duckdb.__version__:
+        return sys.executable
+    root = PROJECT / ".venv" / f"duckdb-{version}"
+    ready = root / ".ready"
+    python = root / "bin" / "python"
+    if not ready.exists():
+        _run([sys.executable, "-m", "venv", "--clear", str(root)])
+        packages = [f"duckdb=={version}", "pytz", f"pyarrow=={pyarrow.__version__}"]
+        pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        installed = subprocess.run(
+            [*pip, "--retries", "1", *packages], capture_output=True, text=True, check=False
+        )
+        if installed.returncode and any(words in installed.stderr for words in NO_INDEX):
+            pytest.skip(f"pip cannot get DuckDB {version}: {installed.stderr.strip()[-300:]}")
+        assert installed.returncode == 0, installed.stderr
+        ready.touch()
+    return str(python)
+
+
+def _run(command: list[str], text: str = "") -> str:
+    ended = subprocess.run(
+        command,
+        input=text,
+        capture_output=True,
+        text=True,
+        cwd=PROJECT,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
+
+
+def answers_of(version: str, warehouse: Path, queries: list[str]) -> dict[str, Any]:
+    """By query, its rows as that DuckDB gives them; those of every view besides."""
+    output = _run([python_with(version), "-c", ANSWER, str(warehouse)], json.dumps(queries))
+    result: dict[str, Any] = json.loads(output)
+    assert result["version"] == version
+    answers: dict[str, Any] = result["answers"]
+    return answers
+
+
+@pytest.fixture(scope="module")
+def history_lake(tmp_path_factory: pytest.TempPathFactory) -> Folder:
+    folder = open_lake(str(tmp_path_factory.mktemp("history") / "the lake's [1]"))
+    write_history(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def ours(history_lake: Folder) -> Path:
+    """The history's warehouse, as the installed DuckDB writes it."""
+    path = history_lake.root.with_name("imagelake.duckdb")
+    publish(history_lake, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def expected(ours: Path) -> dict[str, Any]:
+    """What the installed DuckDB answers, by its own warehouse."""
+    return answers_of(duckdb.__version__, ours, examples())
+
+
+def examples() -> list[str]:
+    return [view.example for view in views()]
+
+
+@pytest.mark.parametrize("version", OTHER_VERSIONS)
+def test_our_warehouse_is_read_alike_by_another_version(
+    ours: Path, expected: dict[str, Any], version: str
+) -> None:
+    """Every view and every example query gives the same rows."""
+    assert answers_of(version, ours, examples()) == expected
+    assert len(expected["select * from current_builds"]) == 14
+
+
+@pytest.mark.parametrize("version", OTHER_VERSIONS)
+def test_a_warehouse_that_another_version_writes_is_read_alike_by_ours(
+    history_lake: Folder, expected: dict[str, Any], version: str
+) -> None:
+    theirs = history_lake.root.with_name(f"written by {version}.duckdb")
+    _run([python_with(version), "-c", PUBLISH, history_lake.uri, str(theirs)])
+    assert answers_of(duckdb.__version__, theirs, examples()) == expected
+    assert publish(history_lake, theirs) is False
+
+
+@pytest.mark.parametrize("version", OTHER_VERSIONS)
+def test_the_newest_rows_are_the_same_in_another_version(many_runs: Folder, version: str) -> None:
+    """All columns of the newest row of each key: ours are checked against plain Python."""
+    path = many_runs.root.with_name("many.duckdb")
+    publish(many_runs, path)
+    queries = [newest_query(view) for view in KEYS]
+    expected = answers_of(duckdb.__version__, path, queries)
+    assert answers_of(version, path, queries) == expected

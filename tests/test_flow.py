@@ -1,0 +1,188 @@
+"""A tracked run is a run of the flow `snapshot` on a real Prefect server, and takes the same rows."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.request import Request, urlopen
+
+import pytest
+
+from extract.emulator import Emulator
+from extract.emulator.settings import ACCOUNTS, REGIONS
+from flows.parameters import SnapshotParameters
+from flows.pipeline import take_snapshot
+from lake.warehouse import connect
+from schemas.tables import DATA_TABLES
+from tests.conftest import CLOCK
+
+START_SECONDS = 120.0
+"""A server takes 8 to 18 s to start; the rest is for a busy machine."""
+HOME, EAST, WEST = ACCOUNTS[0], REGIONS[0], REGIONS[1]
+RUNS = {
+    "complete": ["--region", EAST],
+    "partial": ["--region", EAST, "--region", WEST],
+    "failed": ["--region", WEST],
+}
+"""The regions of each run; the second region is denied."""
+
+
+def binary(name: str) -> str:
+    """A command of this environment."""
+    return str(Path(sys.executable).with_name(name))
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a Prefect server's API; the server is stopped at the end."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    home = tmp_path_factory.mktemp("prefect")
+    with (home / "server.log").open("wb") as log:
+        server = subprocess.Popen(
+            [binary("prefect"), "server", "start", "--host", "127.0.0.1", "--port", str(port)],
+            stdout=log,
+            stderr=log,
+            env={
+                **os.environ,
+                "PREFECT_HOME": str(home),
+                "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            },
+        )
+        try:
+            url = f"http://127.0.0.1:{port}/api"
+            _await_health(url, server, home / "server.log")
+            yield url
+        finally:
+            server.terminate()
+            server.wait(30)
+
+
+def _await_health(url: str, server: "subprocess.Popen[bytes]", log: Path) -> None:
+    until = time.monotonic() + START_SECONDS
+    while time.monotonic() < until and server.poll() is None:
+        try:
+            with urlopen(f"{url}/health", timeout=5):  # noqa: S310 - our own server's address
+                return
+        except (URLError, ConnectionError):
+            time.sleep(0.2)
+    pytest.fail(f"the Prefect server did not start: {log.read_text()[-2000:]}")
+
+
+def post(url: str, body: object) -> Any:
+    headers = {"Content-Type": "application/json"}
+    request = Request(url, json.dumps(body).encode(), headers)  # noqa: S310 - our own server's address
+    with urlopen(request, timeout=30) as answer:  # noqa: S310 - our own server's address
+        return json.loads(answer.read())
+
+
+class Tracked:
+    """The three runs' ends, and what the server knows of them."""
+
+    def __init__(self, api: str, root: Path, ended: dict[str, "subprocess.Popen[str]"]) -> None:
+        self.root = root
+        self.said = {name: process.communicate(timeout=180)[0] for name, process in ended.items()}
+        self.exits = {name: process.returncode for name, process in ended.items()}
+        by_lake = {
+            flow_run["parameters"]["parameters"]["lake"]: flow_run
+            for flow_run in post(f"{api}/flow_runs/filter", {"limit": 10})
+        }
+        self.flow_runs = {name: by_lake[str(root / name)] for name in ended}
+        self.tasks = {
+            name: sorted(
+                (task["name"].rpartition("-")[0], task["state_type"])
+                for task in post(
+                    f"{api}/task_runs/filter", {"flow_runs": {"id": {"any_": [flow_run["id"]]}}}
+                )
+            )
+            for name, flow_run in self.flow_runs.items()
+        }
+
+    def state(self, name: str) -> tuple[str, str, str]:
+        """The type, name and message of a run's final state."""
+        state = self.flow_runs[name]["state"]
+        return state["type"], state["name"], state["message"]
+
+
+@pytest.fixture(scope="module")
+def tracked(
+    api: str, start_emulator: Callable[..., Emulator], tmp_path_factory: pytest.TempPathFactory
+) -> Tracked:
+    """Takes the runs side by side, each into a lake of its own."""
+    root = tmp_path_factory.mktemp("tracked")
+    emulator = start_emulator(clock=CLOCK, faults={f"*/{WEST}": {"always": "access_denied"}})
+    given = {
+        **emulator.environment(),
+        "PREFECT_API_URL": api,
+        "PREFECT_HOME": str(root / "prefect"),
+    }
+    ended = {
+        name: subprocess.Popen(
+            [
+                *(binary("imagelake"), "run", *regions, "--date", "2025-11-20"),
+                *("--lake", str(root / name), "--warehouse", str(root / f"{name}.duckdb")),
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, **given},
+        )
+        for name, regions in RUNS.items()
+    }
+    return Tracked(api, root, ended)
+
+
+def test_a_run_that_read_everything_is_completed(tracked: Tracked) -> None:
+    """The state's message says in a sentence what was covered; the steps are tasks."""
+    with connect(tracked.root / "complete.duckdb") as connection:
+        ((builds,),) = connection.execute("select count(*) from current_builds").fetchall()
+    assert tracked.exits["complete"] == 0
+    assert tracked.state("complete") == ("COMPLETED", "Completed", f"1 target, {builds} builds")
+    assert tracked.tasks["complete"] == [
+        ("commit", "COMPLETED"),
+        ("land", "COMPLETED"),
+        ("plan", "COMPLETED"),
+        ("publish", "COMPLETED"),
+        ("write", "COMPLETED"),
+    ]
+    assert "not tracked" not in tracked.said["complete"]
+
+
+def test_a_run_with_a_failed_target_is_a_partial_success(tracked: Tracked) -> None:
+    words = "1 of 2 targets not read whole: 1 failed (AccessDeniedException)"
+    assert tracked.exits["partial"] == 3
+    assert tracked.state("partial") == ("COMPLETED", "PartialSuccess", words)
+
+
+def test_a_run_that_commits_nothing_has_failed(tracked: Tracked) -> None:
+    """On the server, and by its exit status and last line; nothing was written or committed."""
+    kind, _, message = tracked.state("failed")
+    assert tracked.exits["failed"] == 1
+    assert kind == "FAILED"
+    assert "AccessDeniedException" in message
+    assert ("commit", "COMPLETED") not in tracked.tasks["failed"]
+    assert tracked.said["failed"].splitlines()[-1].startswith("imagelake: none of 1 targets could")
+
+
+def test_a_tracked_run_takes_the_same_rows_as_an_untracked_one(
+    tracked: Tracked, emulator: Emulator, parameters: Callable[..., SnapshotParameters]
+) -> None:
+    """In every data table, but for the run's name and the time."""
+    untracked = parameters(region=[EAST], date="2025-11-20")
+    take_snapshot(untracked)
+    assert emulator.requests()
+    for table in DATA_TABLES:
+        query = f"select * exclude (run_id, captured_at) from {table.name} order by all"  # noqa: S608 - the tables' own words
+        rows = []
+        for warehouse in (tracked.root / "complete.duckdb", untracked.warehouse):
+            with connect(warehouse) as connection:
+                rows.append(connection.execute(query).fetchall())
+        assert rows[0] == rows[1]
+        assert rows[0]

@@ -1,0 +1,65 @@
+"""A run is tracked where a Prefect API is configured, and only there."""
+
+from pathlib import Path
+
+import pytest
+
+from flows.tracking import is_configured
+
+URL = "http://127.0.0.1:4200/api"
+PROFILES = f"""
+active = "team"
+
+[profiles.ephemeral]
+PREFECT_SERVER_ALLOW_EPHEMERAL_MODE = "true"
+
+[profiles.team]
+PREFECT_API_URL = "{URL}"
+"""
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """Prefect's folder, with an active profile that names an API."""
+    (tmp_path / "profiles.toml").write_text(PROFILES)
+    return tmp_path
+
+
+def test_the_variable_configures_an_api(tmp_path: Path) -> None:
+    assert is_configured({"PREFECT_API_URL": URL, "PREFECT_HOME": str(tmp_path)})
+
+
+def test_no_variable_and_no_profile_configure_none(tmp_path: Path) -> None:
+    assert not is_configured({"PREFECT_HOME": str(tmp_path)})
+
+
+def test_the_active_profile_configures_an_api(home: Path) -> None:
+    assert is_configured({"PREFECT_HOME": str(home)})
+
+
+def test_another_profile_can_be_chosen(home: Path) -> None:
+    assert not is_configured({"PREFECT_HOME": str(home), "PREFECT_PROFILE": "ephemeral"})
+    assert not is_configured({"PREFECT_HOME": str(home), "PREFECT_PROFILE": "nobody's"})
+
+
+def test_the_file_of_profiles_can_be_elsewhere(home: Path, tmp_path: Path) -> None:
+    path = home / "profiles.toml"
+    given = {"PREFECT_HOME": str(tmp_path / "empty"), "PREFECT_PROFILES_PATH": str(path)}
+    assert is_configured(given)
+
+
+def test_the_folder_is_below_the_home_of_the_user_by_default(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.rename(home.with_name("user"))
+    user = home.with_name("user")
+    (user / ".prefect").mkdir()
+    (user / "profiles.toml").rename(user / ".prefect" / "profiles.toml")
+    monkeypatch.setenv("HOME", str(user))
+    assert is_configured({})
+
+
+def test_a_broken_file_of_profiles_configures_none(home: Path) -> None:
+    """Prefect itself will say what is wrong with it; a run goes untracked."""
+    (home / "profiles.toml").write_text("active = [")
+    assert not is_configured({"PREFECT_HOME": str(home)})

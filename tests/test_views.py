@@ -1,0 +1,505 @@
+"""The analysis views say what a small history, written by hand, holds."""
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from lake.storage import Folder, open_lake
+from lake.warehouse import connect, publish
+from schemas.tables import TABLES
+from schemas.view import View, views
+from tests.test_writer import Rows, commit_rows
+
+DAY_1, DAY_2, DAY_3 = date(2025, 11, 18), date(2025, 11, 19), date(2025, 11, 20)
+HOME, OTHER, THIRD = "111111111111", "222222222222", "333333333333"
+ECR = "111111111111.dkr.ecr.us-east-1.amazonaws.com"
+Target = tuple[str, str]
+Row = Mapping[str, Any]
+
+# The home target is read whole on each date, on the last one twice. The other one is denied from
+# the second date on. The third is read whole once and then through a filter; the fourth only ever
+# through one.
+A: Target = (HOME, "us-east-1")
+B: Target = (OTHER, "eu-west-1")
+C: Target = (HOME, "ap-south-1")
+D: Target = (THIRD, "us-east-1")
+
+
+def noon(day: date, minutes: int = 0) -> datetime:
+    return datetime(day.year, day.month, day.day, 12, minutes, tzinfo=UTC)
+
+
+def arn_of(target: Target, image: str) -> str:
+    """The ARN of `web/1.0.0/1`."""
+    return f"arn:aws:imagebuilder:{target[1]}:{target[0]}:image/{image}"
+
+
+def build(target: Target, day: date, image: str, status: str, **more: Any) -> Row:
+    """A build by `slug/version/number`, as the API and its ARN tell it."""
+    slug, version, number = image.split("/")
+    major, minor, patch = map(int, version.split("."))
+    return {
+        "account_id": target[0],
+        "region": target[1],
+        "captured_at": noon(day),
+        "arn": arn_of(target, image),
+        "name": slug.upper(),
+        "type": "AMI",
+        "version": f"{version}/{number}",
+        "platform": "Linux",
+        "state_status": status,
+        "ownership": "Self",
+        "image_owner_account": target[0],
+        "image_region": target[1],
+        "image_slug": slug,
+        "semantic_version": version,
+        "version_major": major,
+        "version_minor": minor,
+        "version_patch": patch,
+        "build_number": int(number),
+        **more,
+    }
+
+
+def of_build(target: Target, day: date, image: str, **columns: Any) -> Row:
+    """A row that hangs on a build."""
+    provenance = {"account_id": target[0], "region": target[1], "captured_at": noon(day)}
+    return {**provenance, "image_arn": arn_of(target, image), **columns}
+
+
+def ami(
+    target: Target, day: date, image: str, position: int, region: str, status: str | None
+) -> Row:
+    """An AMI whose id tells its image, version, build and region."""
+    return of_build(
+        target,
+        day,
+        image,
+        position=position,
+        ami_region=region,
+        ami_id=f"ami-{image}-{region}",
+        ami_account_id=target[0],
+        state_status=status,
+    )
+
+
+def covered(target: Target, day: date, status: str, coverage: str, builds: int = 0) -> Row:
+    """A target's row of `snapshot_targets`."""
+    return {
+        "account_id": target[0],
+        "region": target[1],
+        "captured_at": noon(day) if coverage != "none" else None,
+        "status": status,
+        "coverage": coverage,
+        "error_message": "denied" if status == "failed" else None,
+        "builds": builds,
+        "request": "{}",
+    }
+
+
+def first_day() -> Rows:
+    return {
+        "image_builds": [
+            build(A, DAY_1, "web/1.9.0/1", "AVAILABLE", created_at=noon(DAY_1)),
+            build(
+                B,
+                DAY_1,
+                "web/1.0.0/1",
+                "AVAILABLE",
+                tags=[("Team", "b")],
+                created_at=noon(DAY_1, 1),
+            ),
+            build(
+                B,
+                DAY_1,
+                "batch/1.0.0/1",
+                "FAILED",
+                state_reason="see the AMI",
+                failure_image_status="DISTRIBUTING",
+                failure_distribution_message="1 region failed",
+                created_at=noon(DAY_1, 2),
+            ),
+            build(C, DAY_1, "web/3.0.0/1", "AVAILABLE", created_at=noon(DAY_1, 3)),
+            build(C, DAY_1, "web/3.0.0/2", "BUILDING", created_at=noon(DAY_1, 4)),
+        ],
+        "image_amis": [
+            ami(A, DAY_1, "web/1.9.0/1", 0, "us-east-1", "AVAILABLE"),
+            ami(B, DAY_1, "web/1.0.0/1", 0, "eu-west-1", None),
+            ami(B, DAY_1, "batch/1.0.0/1", 0, "eu-west-1", "FAILED"),
+        ],
+        "image_region_failures": [
+            of_build(
+                B, DAY_1, "batch/1.0.0/1", ami_position=0, position=0, failed_region="eu-west-1"
+            )
+        ],
+        "snapshot_targets": [
+            covered(A, DAY_1, "complete", "whole", 1),
+            covered(B, DAY_1, "complete", "whole", 2),
+            covered(C, DAY_1, "complete", "whole", 2),
+        ],
+        "snapshots": [{"status": "complete", "committed_at": noon(DAY_1)}],
+    }
+
+
+def second_day() -> Rows:
+    return {
+        "image_builds": [
+            build(A, DAY_2, "web/1.9.0/1", "AVAILABLE", created_at=noon(DAY_1)),
+            build(D, DAY_2, "tool/1.0.0/1", "AVAILABLE", created_at=noon(DAY_2, 1)),
+        ],
+        "snapshot_targets": [
+            covered(A, DAY_2, "complete", "whole", 1),
+            covered(B, DAY_2, "failed", "none"),
+            covered(D, DAY_2, "complete", "filtered", 1),
+        ],
+        "snapshots": [{"status": "partial", "committed_at": noon(DAY_2)}],
+    }
+
+
+def superseded() -> Rows:
+    """The last date's first run, of which nothing may show."""
+    return {
+        "image_builds": [build(A, DAY_3, "ghost/9.9.9/1", "AVAILABLE", tags=[("ghost", "yes")])],
+        "image_amis": [ami(A, DAY_3, "ghost/9.9.9/1", 0, "us-east-1", "AVAILABLE")],
+        "snapshot_targets": [covered(A, DAY_3, "complete", "whole", 1)],
+        "snapshots": [{"status": "complete", "committed_at": noon(DAY_3)}],
+    }
+
+
+def third_day() -> Rows:
+    return {
+        "image_builds": [
+            build(
+                A,
+                DAY_3,
+                "web/1.9.0/1",
+                "AVAILABLE",
+                tags=[("Team", "web"), ("Stage", "")],
+                created_at=noon(DAY_1),
+            ),
+            build(A, DAY_3, "web/1.10.0/1", "AVAILABLE", created_at=noon(DAY_2)),
+            build(
+                A,
+                DAY_3,
+                "web/1.10.0/2",
+                "FAILED",
+                state_reason="Component failed",
+                failure_image_status="BUILDING",
+                failure_step="ApplyBuildComponents",
+                failure_component_arn="arn:component",
+                failure_component_phase="build",
+                failure_component_step="Install",
+                failure_component_action="ExecuteBash",
+                failure_component_message="exit status 1",
+                log_group_name="/aws/imagebuilder/web",
+                created_at=noon(DAY_3, 1),
+            ),
+            build(A, DAY_3, "web/1.11.0/1", "DEPRECATED", created_at=noon(DAY_3, 2)),
+            build(A, DAY_3, "db/2.0.0/1", "DISABLED", created_at=noon(DAY_3, 3)),
+            build(A, DAY_3, "db/1.0.0/1", "AVAILABLE", created_at=noon(DAY_3, 4)),
+            build(A, DAY_3, "old/2019.12.3/1", "AVAILABLE", created_at=noon(DAY_3, 5)),
+            build(A, DAY_3, "app/1.0.0/1", "AVAILABLE", type="DOCKER", created_at=noon(DAY_3, 6)),
+            build(A, DAY_3, "app/1.0.0/2", "BUILDING", type="DOCKER", created_at=noon(DAY_3, 7)),
+            build(C, DAY_3, "web/3.0.0/1", "AVAILABLE", created_at=noon(DAY_3, 8)),
+        ],
+        "image_amis": [
+            ami(A, DAY_3, "web/1.9.0/1", 0, "us-east-1", "AVAILABLE"),
+            ami(A, DAY_3, "web/1.9.0/1", 1, "eu-west-1", "AVAILABLE"),
+            ami(A, DAY_3, "web/1.10.0/1", 0, "us-east-1", "AVAILABLE"),
+            ami(A, DAY_3, "web/1.10.0/1", 1, "eu-west-1", "FAILED"),
+            ami(A, DAY_3, "web/1.10.0/1", 2, "us-west-2", None),
+            ami(A, DAY_3, "web/1.10.0/2", 0, "us-east-1", None),
+            ami(A, DAY_3, "web/1.11.0/1", 0, "us-east-1", "AVAILABLE"),
+            ami(A, DAY_3, "db/2.0.0/1", 0, "us-east-1", "AVAILABLE"),
+            ami(A, DAY_3, "old/2019.12.3/1", 0, "us-east-1", "AVAILABLE"),
+        ],
+        "image_containers": [
+            of_build(
+                A,
+                DAY_3,
+                "app/1.0.0/1",
+                position=0,
+                container_region="us-east-1",
+                uri_position=number,
+                image_uri=f"{ECR}/app{uri}",
+                registry=ECR,
+                repository="app",
+                tag=tag,
+                digest=digest,
+            )
+            for number, (uri, tag, digest) in enumerate(
+                [
+                    (":1.0.0", "1.0.0", None),
+                    (":latest", "latest", None),
+                    ("@sha256:abc", None, "sha256:abc"),
+                ]
+            )
+        ],
+        "image_region_failures": [
+            of_build(A, DAY_3, "web/1.10.0/2", ami_position=None, position=0, failed_region="a"),
+            of_build(A, DAY_3, "web/1.10.0/2", ami_position=0, position=0, failed_region="b"),
+        ],
+        "snapshot_targets": [
+            covered(A, DAY_3, "complete", "whole", 9),
+            covered(B, DAY_3, "failed", "none"),
+            covered(C, DAY_3, "complete", "filtered", 1),
+        ],
+        "snapshots": [{"status": "partial", "committed_at": noon(DAY_3)}],
+    }
+
+
+def write_history(folder: Folder) -> None:
+    """Commits the history's runs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lake.commit.VISIBILITY_DELAY", timedelta(0))
+        for day, rows in (
+            (DAY_1, first_day()),
+            (DAY_2, second_day()),
+            (DAY_3, superseded()),
+            (DAY_3, third_day()),
+        ):
+            commit_rows(folder, day, rows)
+
+
+@pytest.fixture(scope="module")
+def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("history")
+    folder = open_lake(str(root / "lake"))
+    write_history(folder)
+    publish(folder, root / "imagelake.duckdb")
+    return root / "imagelake.duckdb"
+
+
+@pytest.fixture(scope="module")
+def history(warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    with connect(warehouse) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="module")
+def nothing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A warehouse over a lake without a run."""
+    root = tmp_path_factory.mktemp("nothing")
+    publish(open_lake(str(root / "lake")), root / "imagelake.duckdb")
+    with connect(root / "imagelake.duckdb") as connection:
+        yield connection
+
+
+def rows(connection: duckdb.DuckDBPyConnection, query: str) -> list[tuple[Any, ...]]:
+    return connection.execute(query).fetchall()
+
+
+def test_current_targets_are_the_newest_complete_captures(
+    history: duckdb.DuckDBPyConnection,
+) -> None:
+    """A denial shows the capture before it, a filtered look hides no whole one."""
+    query = """
+        select account_id, region, snapshot_date, captured_at, status, coverage, builds
+        from current_targets order by all
+    """
+    assert rows(history, query) == [
+        (*C, DAY_1, noon(DAY_1), "complete", "whole", 2),
+        (*A, DAY_3, noon(DAY_3), "complete", "whole", 9),
+        (*B, DAY_1, noon(DAY_1), "complete", "whole", 2),
+        (*D, DAY_2, noon(DAY_2), "complete", "filtered", 1),
+    ]
+
+
+def test_current_builds_are_those_of_the_current_targets(
+    history: duckdb.DuckDBPyConnection,
+) -> None:
+    query = "select snapshot_date, arn, state_status from current_builds order by all"
+    assert rows(history, query) == [
+        (DAY_1, arn_of(C, "web/3.0.0/1"), "AVAILABLE"),
+        (DAY_1, arn_of(C, "web/3.0.0/2"), "BUILDING"),
+        (DAY_1, arn_of(B, "batch/1.0.0/1"), "FAILED"),
+        (DAY_1, arn_of(B, "web/1.0.0/1"), "AVAILABLE"),
+        (DAY_2, arn_of(D, "tool/1.0.0/1"), "AVAILABLE"),
+        (DAY_3, arn_of(A, "app/1.0.0/1"), "AVAILABLE"),
+        (DAY_3, arn_of(A, "app/1.0.0/2"), "BUILDING"),
+        (DAY_3, arn_of(A, "db/1.0.0/1"), "AVAILABLE"),
+        (DAY_3, arn_of(A, "db/2.0.0/1"), "DISABLED"),
+        (DAY_3, arn_of(A, "old/2019.12.3/1"), "AVAILABLE"),
+        (DAY_3, arn_of(A, "web/1.10.0/1"), "AVAILABLE"),
+        (DAY_3, arn_of(A, "web/1.10.0/2"), "FAILED"),
+        (DAY_3, arn_of(A, "web/1.11.0/1"), "DEPRECATED"),
+        (DAY_3, arn_of(A, "web/1.9.0/1"), "AVAILABLE"),
+    ]
+
+
+def test_current_amis_are_those_of_the_current_builds(history: duckdb.DuckDBPyConnection) -> None:
+    query = "select position, ami_id, state_status from current_amis order by ami_id"
+    assert rows(history, query) == [
+        (0, "ami-batch/1.0.0/1-eu-west-1", "FAILED"),
+        (0, "ami-db/2.0.0/1-us-east-1", "AVAILABLE"),
+        (0, "ami-old/2019.12.3/1-us-east-1", "AVAILABLE"),
+        (0, "ami-web/1.0.0/1-eu-west-1", None),
+        (1, "ami-web/1.10.0/1-eu-west-1", "FAILED"),
+        (0, "ami-web/1.10.0/1-us-east-1", "AVAILABLE"),
+        (2, "ami-web/1.10.0/1-us-west-2", None),
+        (0, "ami-web/1.10.0/2-us-east-1", None),
+        (0, "ami-web/1.11.0/1-us-east-1", "AVAILABLE"),
+        (1, "ami-web/1.9.0/1-eu-west-1", "AVAILABLE"),
+        (0, "ami-web/1.9.0/1-us-east-1", "AVAILABLE"),
+    ]
+
+
+def test_current_containers_have_a_row_a_uri(history: duckdb.DuckDBPyConnection) -> None:
+    """Two tags and one digest of one image are three URIs."""
+    query = """
+        select image_arn, position, uri_position, registry, repository, tag, digest
+        from current_containers order by uri_position
+    """
+    image = (arn_of(A, "app/1.0.0/1"), 0)
+    assert rows(history, query) == [
+        (*image, 0, ECR, "app", "1.0.0", None),
+        (*image, 1, ECR, "app", "latest", None),
+        (*image, 2, ECR, "app", None, "sha256:abc"),
+    ]
+
+
+def test_tags_have_a_row_each(history: duckdb.DuckDBPyConnection) -> None:
+    """An empty value is a value; a superseded run's tags are not there."""
+    query = "select snapshot_date, image_arn, tag_key, tag_value from {} order by all"
+    expected = [
+        (DAY_1, arn_of(B, "web/1.0.0/1"), "Team", "b"),
+        (DAY_3, arn_of(A, "web/1.9.0/1"), "Stage", ""),
+        (DAY_3, arn_of(A, "web/1.9.0/1"), "Team", "web"),
+    ]
+    assert rows(history, query.format("image_tags")) == expected
+    assert rows(history, query.format("current_tags")) == expected
+
+
+def test_a_golden_image_is_the_newest_available_version(
+    history: duckdb.DuckDBPyConnection,
+) -> None:
+    """1.10.0 is newer than 1.9.0; failed, deprecated and disabled builds, and those that left no
+    AMI or container behind, are none."""
+    query = """
+        select account_id, region, image_slug, semantic_version, build_number, arn
+        from golden_images order by all
+    """
+    assert rows(history, query) == [
+        (*A, "app", "1.0.0", 1, arn_of(A, "app/1.0.0/1")),
+        (*A, "old", "2019.12.3", 1, arn_of(A, "old/2019.12.3/1")),
+        (*A, "web", "1.10.0", 1, arn_of(A, "web/1.10.0/1")),
+        (*B, "web", "1.0.0", 1, arn_of(B, "web/1.0.0/1")),
+    ]
+
+
+def test_a_golden_ami_is_the_newest_available_one_of_its_region(
+    history: duckdb.DuckDBPyConnection,
+) -> None:
+    """Where the newest build's AMI failed the build before stands, and says so."""
+    query = """
+        select account_id, image_slug, ami_region, ami_account_id, ami_id, is_newest_build
+        from golden_amis order by all
+    """
+    assert rows(history, query) == [
+        (HOME, "old", "us-east-1", HOME, "ami-old/2019.12.3/1-us-east-1", True),
+        (HOME, "web", "eu-west-1", HOME, "ami-web/1.9.0/1-eu-west-1", False),
+        (HOME, "web", "us-east-1", HOME, "ami-web/1.10.0/1-us-east-1", True),
+        (HOME, "web", "us-west-2", HOME, "ami-web/1.10.0/1-us-west-2", True),
+        (OTHER, "web", "eu-west-1", OTHER, "ami-web/1.0.0/1-eu-west-1", True),
+    ]
+
+
+def test_a_failed_build_says_what_failed_and_where(history: duckdb.DuckDBPyConnection) -> None:
+    """The component's words come first, then the distribution's."""
+    query = "select * exclude (snapshot_date, captured_at) from failed_builds order by arn"
+    home = (*A, arn_of(A, "web/1.10.0/2"), "WEB", "AMI", "Linux", "web", "1.10.0", 2, None)
+    other = (*B, arn_of(B, "batch/1.0.0/1"), "BATCH", "AMI", "Linux", "batch", "1.0.0", 1, None)
+    component = ("arn:component", "build", "Install", "ExecuteBash")
+    words = ("exit status 1", "/aws/imagebuilder/web")
+    assert rows(history, query) == [
+        (
+            *other,
+            noon(DAY_1, 2),
+            "DISTRIBUTING",
+            None,
+            None,
+            None,
+            None,
+            None,
+            1,
+            "1 region failed",
+            None,
+        ),
+        (*home, noon(DAY_3, 1), "BUILDING", "ApplyBuildComponents", *component, 2, *words),
+    ]
+
+
+def test_the_tables_show_each_date_once(history: duckdb.DuckDBPyConnection) -> None:
+    query = "select snapshot_date, count(*) from {} group by all order by all"
+    assert rows(history, query.format("image_builds")) == [(DAY_1, 5), (DAY_2, 2), (DAY_3, 10)]
+    assert rows(history, query.format("image_amis")) == [(DAY_1, 3), (DAY_3, 9)]
+    assert rows(history, query.format("snapshots")) == [(DAY_1, 1), (DAY_2, 1), (DAY_3, 1)]
+
+
+def key_of(view: View) -> list[str]:
+    """The columns in parentheses in the view's grain."""
+    found = re.search(r"\(([a-z_, ]+)\)", view.grain)
+    assert found, f"{view.name}.sql: its grain names no key: {view.grain}"
+    return found[1].split(", ")
+
+
+@pytest.mark.parametrize("view", views(), ids=lambda view: view.name)
+def test_a_views_grain_is_its_key(history: duckdb.DuckDBPyConnection, view: View) -> None:
+    """No two rows of the history share the columns that the grain names."""
+    key = ", ".join(key_of(view))
+    twice = f"select {key}, count(*) from {view.name} group by {key} having count(*) > 1"  # noqa: S608 - the views' own words
+    assert rows(history, twice) == []
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
+def test_a_tables_key_is_unique(history: duckdb.DuckDBPyConnection, table: Any) -> None:
+    key = ", ".join(table.key)
+    twice = f"select {key} from {table.name} group by {key} having count(*) > 1"  # noqa: S608 - the tables' own words
+    assert rows(history, twice) == []
+
+
+@pytest.mark.parametrize("view", views(), ids=lambda view: view.name)
+def test_a_views_example_runs(
+    history: duckdb.DuckDBPyConnection, nothing: duckdb.DuckDBPyConnection, view: View
+) -> None:
+    """On a lake with builds and on one without; it reads the view that it is an example of."""
+    assert re.search(rf"\b{view.name}\b", view.example)
+    history.execute(view.example).fetchall()
+    nothing.execute(view.example).fetchall()
+
+
+@pytest.mark.parametrize("view", views(), ids=lambda view: view.name)
+def test_a_view_of_nothing_is_empty(nothing: duckdb.DuckDBPyConnection, view: View) -> None:
+    assert nothing.table(view.name).fetchall() == []
+
+
+def plain_columns(connection: duckdb.DuckDBPyConnection, view: str) -> str:
+    """All of a view's columns; instants as epoch microseconds, which no time zone changes."""
+    return ", ".join(
+        f"epoch_us({name}) as {name}" if kind == "TIMESTAMP WITH TIME ZONE" else name
+        for name, kind, *_ in connection.execute(f"describe {view}").fetchall()
+    )
+
+
+def test_no_view_depends_on_the_sessions_time_zone(warehouse: Path) -> None:
+    """Days are UTC days and instants are instants, in New York too."""
+    names = (*TABLES, *(view.name for view in views()), "visible_runs")
+    found = []
+    for zone in ("UTC", "America/New_York"):
+        with connect(warehouse) as connection:
+            connection.execute(f"set timezone = '{zone}'")
+            columns = {name: plain_columns(connection, name) for name in names}
+            queries = {name: f"select {columns[name]} from {name}" for name in names}  # noqa: S608 - the views' own words
+            found.append(
+                {
+                    name: sorted(map(repr, rows(connection, query)))
+                    for name, query in queries.items()
+                }
+            )
+    assert found[0] == found[1]
+    assert all(found[0][name] for name in TABLES)
