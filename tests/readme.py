@@ -14,7 +14,7 @@ from schemas.table import OURS, REST, Column, Table
 from schemas.tables import TABLES
 from schemas.view import views
 
-COMMANDS = ("run", "sql", "status", "publish", "views", "emulator")
+COMMANDS = ("run", "check", "sql", "status", "publish", "views", "emulator")
 
 
 def with_generated_parts(text: str) -> str:

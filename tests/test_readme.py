@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
-import tomllib
+import subprocess
+import sys
 from pathlib import Path
 
 from typer.main import get_command
 
 from flows.cli import app
-from flows.parameters import load_parameters
+from flows.parameters import AccountParameters, load_parameters
 from flows.questions import README, questions
 from tests.readme import run_demo, with_demo, with_generated_parts
 
@@ -43,10 +45,32 @@ def test_commands_shown_are_commands() -> None:
 
 
 def test_toml_shown_is_read(tmp_path: Path) -> None:
-    """The README's file of parameters is one."""
-    (block,) = re.findall(r"^```toml\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+    """The README's blocks of a file of parameters make one together."""
     config = tmp_path / "imagelake.toml"
-    config.write_text(block)
+    config.write_text("".join(blocks("toml")))
     parameters = load_parameters({}, config, {})
-    assert parameters.region == tomllib.loads(block)["region"]
-    assert parameters.concurrency == 32
+    assert parameters.region == ["eu-west-1", "us-east-1"]
+    assert parameters.accounts == [
+        AccountParameters(
+            role_arn="arn:aws:iam::222233334444:role/imagelake", region=["eu-central-1"]
+        )
+    ]
+
+
+def test_policy_shown_is_the_templates() -> None:
+    """The README and the CloudFormation template grant the same actions."""
+    policy, trust = (json.loads(block) for block in blocks("json"))
+    template = (README.parent / "data/aws/member-role.yaml").read_text()
+    granted = re.findall(r"- ((?:imagebuilder|account|ec2):\w+)", template)
+    assert policy["Statement"][0]["Action"] == granted
+    assert trust["Statement"][0]["Action"] == "sts:AssumeRole"
+
+
+def test_template_passes_cfn_lint() -> None:
+    lint = Path(sys.executable).with_name("cfn-lint")
+    subprocess.run([lint, README.parent / "data/aws/member-role.yaml"], check=True)
+
+
+def blocks(language: str) -> list[str]:
+    """The README's code blocks of a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
