@@ -75,6 +75,15 @@ DENIED: Final = {
 
 NO_CREDENTIALS: Final = "NoCredentials"
 
+_REMEDIES: Final = {
+    "ListAccounts": "grant organizations:ListAccounts to the caller, in the management account or a "
+    "delegated administrator's, or name the roles with --role-arn",
+    "ListRegions": "grant account:ListRegions to the role or name the regions with --region",
+    "DescribeRegions": "grant account:ListRegions or ec2:DescribeRegions to the role or name the "
+    "regions with --region",
+}
+"""By operation, what to do where it is denied, other than for Image Builder's own."""
+
 _RENEW: Final = "renew them (for SSO: `aws sso login`) and run again"
 
 
@@ -127,6 +136,8 @@ def _diagnose_answer(error: ClientError) -> Problem:
 def _remedy_for_denial(error: ClientError) -> str:
     if error.operation_name == "AssumeRole":
         return "allow it in the role's trust policy (and give its external id) or drop the account"
+    if error.operation_name in _REMEDIES:
+        return _REMEDIES[error.operation_name]
     if "service control policy" in _line_of(error):
         return "a service control policy denies it: leave the region out or have the policy changed"
     return f"grant imagebuilder:{error.operation_name} to the role or leave the region out"

@@ -59,7 +59,13 @@ class Patience:
         """The seconds to wait before asking again; None where that is hopeless.
 
         A throttled target is asked until its time is up, a failing one a bounded number of times.
+        No wait is longer than the time that is left.
         """
+        wait = self._wait_after(problem)
+        left = max(0.0, self._deadline - time.monotonic())
+        return None if wait is None else min(wait, left)
+
+    def _wait_after(self, problem: Problem) -> float | None:
         if problem.kind is Kind.THROTTLED:
             doubled = max(2 * self.interval_seconds, _FIRST_INTERVAL_SECONDS)
             self.interval_seconds = min(doubled, _LONGEST_INTERVAL_SECONDS)

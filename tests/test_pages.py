@@ -23,6 +23,7 @@ from extract.targets import TargetOutcome
 from tests.listing import (
     ACCOUNT,
     REGION,
+    STORIES,
     TARGET,
     Listed,
     calls,
@@ -164,6 +165,17 @@ def test_images_of_others_are_found_through_list_images(emulator: Emulator, owne
     assert len(expected) > 3
     assert {page.ownership for page in listed.pages} == {owner}
     assert listed.outcome.builds_listed == len(expected)
+
+
+def test_the_images_that_aws_shows_as_an_example_are_asked_for(emulator: Emulator) -> None:
+    """Its page lands as it came, and leads to the builds of the image that it names."""
+    images = (STORIES / "aws_example_list_images.json").read_text()
+    builds = (STORIES / "aws_example_list_image_build_versions.json").read_text()
+    emulator.set_answers(ACCOUNT, REGION, [images], LIST_IMAGES)
+    emulator.set_answers(ACCOUNT, REGION, [builds])
+    listed = run(owners=("Shared",))
+    assert [page.body.decode() for page in listed.pages] == [images, builds]
+    assert listed.arns == [item["arn"] for item in json.loads(builds)["imageSummaryList"]]
 
 
 def test_own_images_and_those_of_others_can_be_listed_together(emulator: Emulator) -> None:

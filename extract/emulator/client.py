@@ -43,9 +43,20 @@ class Emulator:
         """Remove the faults of all targets."""
         self._call("DELETE", "faults")
 
-    def set_answers(self, account: str, region: str, bodies: Sequence[str]) -> None:
+    def set_answers(
+        self,
+        account: str,
+        region: str,
+        bodies: Sequence[str],
+        operation: str = "ListImageBuildVersions",
+    ) -> None:
         """Serve `bodies` as the target's pages, byte for byte; none gives its fleet back."""
-        answers = {"account": account, "region": region, "bodies": list(bodies)}
+        answers = {
+            "account": account,
+            "region": region,
+            "operation": operation,
+            "bodies": list(bodies),
+        }
         self._call("POST", "answers", answers)
 
     def clear_answers(self) -> None:

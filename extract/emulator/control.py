@@ -38,7 +38,7 @@ def _control(world: World, call: str, body: bytes) -> Any:
         case "POST answers":
             answers = json.loads(body)
             bodies = answers["bodies"] or []
-            world.set_answers(answers["account"], answers["region"], bodies)
+            world.set_answers(answers["account"], answers["region"], answers["operation"], bodies)
         case "DELETE answers":
             world.answers.clear()
         case "GET requests":

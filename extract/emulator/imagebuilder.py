@@ -13,7 +13,7 @@ from extract.emulator.query import FILTERS, IMAGE_ARN, PAGE_SIZE_MOST, Query, me
 from extract.emulator.render import build_json, name_json, version_json
 from extract.emulator.tokens import InvalidTokenError, Position
 from extract.emulator.wire import Answer
-from extract.emulator.world import ApiError, Caller, World
+from extract.emulator.world import ApiError, Caller, Script, World
 
 HTML = b"<html><head><title>502 Bad Gateway</title></head><body><h1>502</h1></body></html>"
 LISTS = {"ListImageBuildVersions": "imageSummaryList", "ListImages": "imageVersionList"}
@@ -71,12 +71,12 @@ def _page(
     world: World, caller: Caller, query: Query, faults: dict[str, Any], entry: dict[str, Any]
 ) -> Answer:
     request = _request_text(caller, query)
-    scripts = world.answers.get((caller.account, caller.region))
-    kind = "answers" if scripts and query.operation == "ListImageBuildVersions" else "builds"
+    scripts = world.answers.get((caller.account, caller.region, query.operation))
+    kind = "answers" if scripts else "builds"
     position = _position(world, query, request, kind, faults)
     entry["page"] = position.page
-    if scripts and kind == "answers":
-        return _scripted(world, request, position)
+    if scripts:
+        return _scripted(world, scripts, request, position)
     clock = world.clock
     page = _find(world, caller, query, position, clock, faults)
     texts = [text for _, _, text in page.items]
@@ -194,8 +194,7 @@ def _following(position: Position, page: Page) -> Position | None:
     return Position(position.kind, *page.following, position.page + 1, *last)
 
 
-def _scripted(world: World, request: str, position: Position) -> Answer:
-    scripts = world.answers[request.split("/")[0], request.split("/")[1]]
+def _scripted(world: World, scripts: list[Script], request: str, position: Position) -> Answer:
     if position.image >= len(scripts):
         raise ApiError(*ERRORS["invalid_token"])
     script, text = scripts[position.image], scripts[position.image].text

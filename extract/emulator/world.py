@@ -56,7 +56,7 @@ class World:
         self.tokens = Tokens(settings.seed, settings.token_seconds)
         self.faults = Faults(settings.faults)
         self.clock = epoch_milliseconds(settings.clock or datetime.now(UTC))
-        self.answers: dict[tuple[str, str], list[Script]] = {}
+        self.answers: dict[tuple[str, str, str], list[Script]] = {}
         self.log: deque[dict[str, Any]] = deque(maxlen=LOG_MOST)
         self.counts: Counter[str] = Counter()
         self.request_numbers = itertools.count(1)
@@ -79,13 +79,13 @@ class World:
                     return image
         return None
 
-    def set_answers(self, account: str, region: str, bodies: Sequence[str]) -> None:
+    def set_answers(self, account: str, region: str, operation: str, bodies: Sequence[str]) -> None:
         """Serve `bodies` as the target's pages from now on; none gives its fleet back."""
         scripts = [_script(body) for body in bodies]
         if scripts:
-            self.answers[account, region] = scripts
+            self.answers[account, region, operation] = scripts
         else:
-            self.answers.pop((account, region), None)
+            self.answers.pop((account, region, operation), None)
 
     def record(self, entry: dict[str, Any], started: float) -> None:
         """Put one request into the log and the counts; `started` is its monotonic start."""
