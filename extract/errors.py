@@ -14,7 +14,7 @@ from botocore.exceptions import (
     NoCredentialsError,
 )
 from botocore.parsers import ResponseParserError
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, MaxRetryError, NameResolutionError
 
 CallError: TypeAlias = (
     BotoCoreError | ClientError | ResponseParserError | HTTPError | ConnectionError
@@ -73,6 +73,8 @@ DENIED: Final = {
     "UnauthorizedOperation",
 }
 
+NO_SUCH_ENDPOINT: Final = "NoSuchEndpoint"
+"""The endpoint's name does not resolve: the region has none, or there is no network."""
 NO_CREDENTIALS: Final = "NoCredentials"
 
 _REMEDIES: Final = {
@@ -96,7 +98,7 @@ def diagnose(error: CallError) -> Problem:
     if isinstance(error, ResponseParserError):
         return Problem(Kind.TRANSIENT, "MalformedAnswer", _line(error))
     if isinstance(error, EndpointConnectionError):
-        return Problem(Kind.TRANSIENT, "EndpointConnectionError", _line(error))
+        return Problem(Kind.TRANSIENT, _connection_code(error), _line(error))
     if isinstance(error, HTTPClientError | HTTPError | ConnectionError):
         return Problem(Kind.TRANSIENT, type(error).__name__, _line(error))
     return Problem(Kind.FINAL, type(error).__name__, _line(error))
@@ -106,6 +108,14 @@ HOW_TO_SIGN_IN: Final = (
     "set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or sign in with "
     "`aws sso login`; `--demo` needs none"
 )
+
+
+def _connection_code(error: EndpointConnectionError) -> str:
+    reason: object = error.kwargs.get("error")
+    while isinstance(reason, MaxRetryError):
+        reason = reason.reason
+    is_unknown = isinstance(reason, NameResolutionError)
+    return NO_SUCH_ENDPOINT if is_unknown else "EndpointConnectionError"
 
 
 def _diagnose_answer(error: ClientError) -> Problem:

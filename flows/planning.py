@@ -56,12 +56,16 @@ def landing_of(parameters: SnapshotParameters, plan: Plan) -> Path:
 
 
 def sessions_of(parameters: SnapshotParameters) -> Sessions:
-    """The sessions to ask with; no call waits longer than its target may."""
+    """The sessions to ask with; no call waits longer than its target or the run may."""
     ids = {account.role_arn: account.external_id for account in parameters.accounts}
     return Sessions(
         _revealed(parameters.external_id),
         {role_arn: secret.get_secret_value() for role_arn, secret in ids.items() if secret},
-        read_timeout=min(READ_TIMEOUT_SECONDS, parameters.target_seconds),
+        read_timeout=min(
+            READ_TIMEOUT_SECONDS,
+            parameters.target_seconds,
+            parameters.run_seconds or READ_TIMEOUT_SECONDS,
+        ),
     )
 
 

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from extract.errors import NO_SUCH_ENDPOINT
 from extract.landing import LandedPage, LandingWriter, landed_pages, take_over
 from extract.pages import Listing
 from extract.patience import Limits
@@ -23,7 +24,7 @@ from lake.carry import TargetKey
 from lake.commit import commits
 from lake.run import Run
 from lake.storage import open_lake
-from schemas.snapshots import COMPLETE, TRUNCATED
+from schemas.snapshots import COMPLETE, SKIPPED, TRUNCATED
 
 
 def land(
@@ -51,7 +52,8 @@ def land(
             )
             listing.go_on(landed[target.account_id, target.region])
             listings.append(listing)
-        return tuple(run_listings(listings, parameters.concurrency, watch.called))
+        outcomes = run_listings(listings, parameters.concurrency, watch.called)
+        return tuple(without_endpoint_skipped(outcomes))
 
 
 def try_targets(
@@ -66,13 +68,31 @@ def try_targets(
         )
         for target in resolve_targets(sessions, scope_of(parameters))
     ]
-    outcomes = run_listings(listings, parameters.concurrency, (watch or Silent()).called)
+    outcomes = without_endpoint_skipped(
+        run_listings(listings, parameters.concurrency, (watch or Silent()).called)
+    )
     return tuple(
         replace(outcome, status=COMPLETE, error_code=None, error_message=None)
         if outcome.status == TRUNCATED
         else outcome
         for outcome in outcomes
     )
+
+
+def without_endpoint_skipped(outcomes: list[TargetOutcome]) -> list[TargetOutcome]:
+    """A region whose endpoint has no name is skipped, provided that others were reached.
+
+    Where none was, the network is to blame, and nothing is said of the regions.
+    """
+    if not any(outcome.pages for outcome in outcomes):
+        return outcomes
+    words = "the region has no Image Builder endpoint: leave it out (--exclude-region)"
+    return [
+        replace(outcome, status=SKIPPED, error_message=f"{outcome.error_message}; {words}")
+        if outcome.error_code == NO_SUCH_ENDPOINT and not outcome.pages
+        else outcome
+        for outcome in outcomes
+    ]
 
 
 def _client(sessions: Sessions, target: Target) -> Any:
