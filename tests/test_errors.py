@@ -30,7 +30,7 @@ def refused(code: str, operation: str, message: str = "no", status: int = 403) -
             "grant imagebuilder:ListImageBuildVersions to the role",
         ),
         (
-            refused("AccessDeniedException", "ListImages", "an explicit deny in a service control policy"),
+            refused("AccessDeniedException", "ListImages", "explicit deny in a service control policy"),
             Kind.FINAL,
             "a service control policy denies it",
         ),
