@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from extract.landing import LandedPage
 from extract.request import Request
 from schemas.api import SELF
 
@@ -51,11 +50,11 @@ def asks(request: Request) -> Iterator[Ask]:
             yield Ask(LIST_IMAGES, owner, {"owner": owner} | filters)
 
 
-def image_arns(page: LandedPage) -> list[str]:
+def image_arns(operation: str, body: bytes) -> list[str]:
     """The images that a page of ListImages named; none for a page of builds."""
-    if page.operation != LIST_IMAGES:
+    if operation != LIST_IMAGES:
         return []
-    images = json.loads(page.read_body()).get("imageVersionList") or []
+    images = json.loads(body).get("imageVersionList") or []
     return [image["arn"] for image in images if "arn" in image]
 
 

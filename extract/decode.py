@@ -8,9 +8,8 @@ does not fit its column, is kept as JSON in the element's `extra`.
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, Final
 from uuid import uuid4
 
@@ -223,8 +222,3 @@ def _page_of(kind: Any) -> Any:
 BUILD: Final = _derive("Build", _wire_paths(DATA_TABLES), is_element=True)
 _page_decoder: Final = msgspec.json.Decoder(_page_of(BUILD))
 _raw_page_decoder: Final = msgspec.json.Decoder(_page_of(Raw))
-
-
-def unknown_members(extras: Sequence[str | None]) -> set[str]:
-    """The top-level member names that the given `extra` values carry."""
-    return {name for extra in extras if extra for name in json.loads(extra)}

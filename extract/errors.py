@@ -23,6 +23,14 @@ CallError: TypeAlias = (
 CALL_ERRORS: Final = (BotoCoreError, ClientError, ResponseParserError, HTTPError, ConnectionError)
 
 
+class TargetError(Exception):
+    """The targets cannot be told or asked: a setting is wrong (`is_usage`) or AWS refuses."""
+
+    def __init__(self, message: str, *, is_usage: bool) -> None:
+        super().__init__(message)
+        self.is_usage = is_usage
+
+
 class Kind(Enum):
     """What to do about an error."""
 
@@ -164,6 +172,7 @@ def _line(error: Exception) -> str:
 def _retry_after(error: ClientError) -> float | None:
     headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     try:
-        return max(0.0, float(headers["retry-after"]))
+        seconds = float(headers["retry-after"])
     except (KeyError, ValueError):
         return None
+    return seconds if 0 <= seconds < float("inf") else None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -100,34 +101,42 @@ class LandingWriter:
     """Appends pages to a landing; threads may share it.
 
     It never touches files that are there already: a landing that is gone on with gets new ones.
-    While it is open, nobody else can `take_over` the landing.
     """
 
-    def __init__(self, directory: Path, request: str = "{}") -> None:
+    def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self._directory = directory
-        self._held = _hold(directory)
-        (directory / _REQUEST).write_text(request)
+        self._is_closed = False
         self._lock = Lock()
         self._file: Any = None
         self._stream: Any = None
         self._next_number = len(list(directory.glob("pages-*.arrows")))
 
     def land(self, page: Page) -> None:
-        """Writes the page; when it returns, the page is the operating system's."""
+        """Writes the page; when it returns, the page is the operating system's.
+
+        A page that could not be written ends its file: the next one goes into another.
+        """
         values = [[getattr(page, name)] for name in _FIELDS if name != "body_bytes"]
         frame = _CODEC.compress(page.body, asbytes=True)
         batch = pa.record_batch([*values, [len(page.body)], [frame]], schema=SCHEMA)
         with self._lock:
+            if self._is_closed:
+                raise ValueError("the landing is closed")
             if self._stream is None or self._file.tell() > ROLLOVER_BYTES:
                 self._begin_file()
-            self._stream.write_batch(batch)
+            try:
+                self._stream.write_batch(batch)
+                self._file.flush()
+            except BaseException:
+                self._give_file_up()
+                raise
 
     def close(self) -> None:
         """Makes every landed page durable on the disk."""
         with self._lock:
+            self._is_closed = True
             self._end_file()
-        os.close(self._held)
 
     def __enter__(self) -> Self:
         return self
@@ -144,34 +153,59 @@ class LandingWriter:
         self._end_file()
         path = self._directory / f"pages-{self._next_number:05}.arrows"
         self._next_number += 1
-        self._file = path.open("xb", buffering=0)
+        self._file = path.open("xb")  # buffered: pyarrow takes a short raw write for a whole one
         self._stream = pa.ipc.new_stream(self._file, SCHEMA)
 
     def _end_file(self) -> None:
-        if self._stream is not None:
-            self._stream.close()
-            os.fsync(self._file.fileno())
-            self._file.close()
-            self._file = self._stream = None
-
-
-def take_over(landings: Iterable[Path], request: str, directory: Path) -> bool:
-    """Moves the first landing that asked the same and whose run has ended to `directory`.
-
-    A run that was killed leaves its landing; the lock that a living run holds on its own goes with
-    its process. Returns whether there was one.
-    """
-    for landing in landings:
+        if self._stream is None:
+            return
         try:
-            if (landing / _REQUEST).read_text() != request:
-                continue
-            os.close(_hold(landing))
-            directory.parent.mkdir(parents=True, exist_ok=True)
-            landing.rename(directory)
+            self._stream.close()
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        finally:
+            self._give_file_up()
+
+    def _give_file_up(self) -> None:
+        file, self._file, self._stream = self._file, None, None
+        with suppress(OSError):  # what it could not flush was never promised
+            file.close()
+
+
+@contextmanager
+def held(directory: Path, request: str, interrupted: Iterable[Path] = ()) -> Iterator[bool]:
+    """Keeps the landing to this process until the block ends; yields whether it was taken over.
+
+    The first of the `interrupted` landings that asked the same, and that no living process holds,
+    is moved to `directory`; else an empty one is made. A killed process holds nothing: its lock
+    went with it.
+    """
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    lock = _take_over(interrupted, request, directory)
+    is_taken_over = lock is not None
+    if lock is None:
+        directory.mkdir(exist_ok=True)
+        lock = _hold(directory)
+        (directory / _REQUEST).write_text(request)
+    try:
+        yield is_taken_over
+    finally:
+        os.close(lock)
+
+
+def _take_over(landings: Iterable[Path], request: str, directory: Path) -> int | None:
+    """The lock of the landing that was moved: it is held from before the move on."""
+    for landing in landings:
+        lock = None
+        try:
+            if (landing / _REQUEST).read_text() == request:
+                lock = _hold(landing)
+                landing.rename(directory)
+                return lock
         except (FileNotFoundError, BlockingIOError):
-            continue  # not begun, taken over by another, or still being written
-        return True
-    return False
+            if lock is not None:
+                os.close(lock)  # another took it over meanwhile
+    return None
 
 
 def _hold(directory: Path) -> int:

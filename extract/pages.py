@@ -69,7 +69,7 @@ class Listing:
         for page in pages:
             if page.attempt == last_attempt:
                 self._attempt = page.attempt
-                self._advance(page, image_arns(page))
+                self._advance(page, image_arns(page.operation, page.read_body()))
         if pages:
             self.outcome = replace(self.outcome, started_at=pages[0].arrived_at)
         if self._remaining is not None and self._remaining <= 0:
@@ -123,8 +123,7 @@ class Listing:
         self._patience.granted()
         page = self._page_of(ask, response)
         self._land(page)
-        images = response.get("imageVersionList", []) if ask.operation == LIST_IMAGES else []
-        self._advance(page, [image["arn"] for image in images if "arn" in image])
+        self._advance(page, image_arns(page.operation, page.body))
         if self._remaining is not None and self._remaining <= 0:
             self._reached_max_items()
         elif not self._asks:
@@ -202,6 +201,8 @@ class Listing:
         self._number = page.number
         self._token = page.next_token
         builds = page.item_count if page.operation == LIST_BUILDS else 0
+        if page.number == 1:  # a listing that starts over replaces what was listed only here
+            self.outcome = replace(self.outcome, builds_listed=0)
         if self._remaining is not None:
             self._remaining -= builds
         self._asks.extend(asks_for_images(page.ownership, image_arns))
@@ -237,7 +238,6 @@ class Listing:
         if problem.kind is Kind.BAD_TOKEN and self._number and not self._has_started_over:
             self._has_started_over = True
             self._start()
-            self.outcome = replace(self.outcome, builds_listed=0)
             return 0.0
         wait = self._patience.after(problem)
         if wait is None:

@@ -70,11 +70,15 @@ class Patience:
             doubled = max(2 * self.interval_seconds, _FIRST_INTERVAL_SECONDS)
             self.interval_seconds = min(doubled, _LONGEST_INTERVAL_SECONDS)
             self._failures = min(self._failures + 1, MAX_FAILURES_IN_A_ROW)
-            return max(self._backoff(problem), self.interval_seconds)
+            return self._until_the_end(max(self._backoff(problem), self.interval_seconds))
         self._failures += 1
         if problem.kind is Kind.TRANSIENT and self._failures < MAX_FAILURES_IN_A_ROW:
-            return self._backoff(problem)
+            return self._until_the_end(self._backoff(problem))
         return None
+
+    def _until_the_end(self, wait: float) -> float:
+        """The wait, but not beyond the target's time: then it is over, whatever was asked for."""
+        return min(wait, max(0.0, self._deadline - time.monotonic()))
 
     def _backoff(self, problem: Problem) -> float:
         """Jitter over a doubling span, but never before the time that the service names."""

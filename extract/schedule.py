@@ -10,7 +10,7 @@ import heapq
 import time
 from collections.abc import Callable, Iterable
 from itertools import count
-from threading import Condition, Thread
+from threading import TIMEOUT_MAX, Condition, Thread
 from typing import Final
 
 from extract.pages import Listing
@@ -44,6 +44,8 @@ def run_listings(
             thread.join()
     except BaseException:
         schedule.abort()
+        for thread in threads:  # the calls under way end first: they still land their pages
+            thread.join()
         raise
     return schedule.outcomes()
 
@@ -58,6 +60,7 @@ class _Schedule:
         self._queue = [(0.0, next(self._turn), listing) for listing in listings[:under_way]]
         self._waiting = iter(listings[under_way:])
         self._open = len(listings)
+        self._is_aborted = False
         self._changed = Condition()
         self._error: BaseException | None = None
 
@@ -72,7 +75,7 @@ class _Schedule:
 
     def abort(self) -> None:
         with self._changed:
-            self._open = 0
+            self._is_aborted = True
             self._changed.notify_all()
 
     def work(self) -> None:
@@ -88,10 +91,10 @@ class _Schedule:
 
     def _take(self) -> Listing | None:
         with self._changed:
-            while self._open:
+            while self._open and not self._is_aborted:
                 if self._queue and (wait := self._queue[0][0] - time.monotonic()) <= 0:
                     return heapq.heappop(self._queue)[2]
-                self._changed.wait(wait if self._queue else None)
+                self._changed.wait(min(wait, TIMEOUT_MAX) if self._queue else None)
             return None
 
     def _put_back(self, listing: Listing, wait: float | None) -> None:
@@ -101,9 +104,12 @@ class _Schedule:
             if wait is None:
                 self._open -= 1
                 self._queue_up(next(self._waiting, None), 0.0)
-            elif self._open:
+            else:
                 self._queue_up(listing, wait)
-            self._changed.notify_all() if not self._open else self._changed.notify()
+            if self._open:
+                self._changed.notify()
+            else:
+                self._changed.notify_all()
 
     def _queue_up(self, listing: Listing | None, wait: float) -> None:
         if listing is not None:

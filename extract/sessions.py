@@ -5,6 +5,7 @@ Boto3's loader of service models is shared, since each costs 10 ms and 2 MB to r
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from botocore.credentials import (
 from botocore.exceptions import NoCredentialsError
 from botocore.loaders import Loader, create_loader
 
+from extract.errors import TargetError
 from schemas import __version__
 
 SESSION_NAME: Final = "imagelake"
@@ -65,18 +67,28 @@ class Sessions:
     def client(
         self, service: str, region: str, role_arn: str | None = None, **credentials: str | None
     ) -> Any:
-        """A client that makes each call once: retrying is the listing's own."""
-        with self._lock:  # boto3 sessions are not safe to make clients from in several threads
-            return self._session(role_arn).client(
-                service, region_name=region, config=self._config, **credentials
-            )
+        """A client. Image Builder's makes each call once, since the listing retries itself.
+
+        Raises TargetError where an endpoint of the environment is none.
+        """
+        config = self._once if service == "imagebuilder" else self._retried
+        try:
+            with self._lock:  # boto3 sessions are not safe to make clients from in several threads
+                return self._session(role_arn).client(
+                    service, region_name=region, config=config, **credentials
+                )
+        except ValueError as error:  # botocore's own for an endpoint that is no URL
+            raise TargetError(f"AWS_ENDPOINT_URL: {error}; give a URL", is_usage=True) from error
 
     @property
     def own_region(self) -> str | None:
-        """The session's region, as the standard chain tells it."""
+        """The session's region, as the standard chain tells it.
+
+        Boto3 knows AWS_DEFAULT_REGION only; AWS_REGION is what the other SDKs and Lambda set.
+        """
         with self._lock:
             region: str | None = self._session(None).region_name
-            return region
+            return region or os.environ.get("AWS_REGION")
 
     @cached_property
     def known_regions(self) -> tuple[str, ...]:
@@ -94,9 +106,16 @@ class Sessions:
         return self.own_region or (role.home_region if role else _HOMES["aws"])
 
     @cached_property
-    def _config(self) -> Config:
+    def _once(self) -> Config:
+        return self._with_attempts(1)
+
+    @cached_property
+    def _retried(self) -> Config:
+        return self._with_attempts(5)
+
+    def _with_attempts(self, attempts: int) -> Config:
         return Config(
-            retries={"total_max_attempts": 1, "mode": "standard"},  # the listing retries
+            retries={"total_max_attempts": attempts, "mode": "standard"},
             connect_timeout=min(10.0, self.read_timeout),
             read_timeout=self.read_timeout,
             user_agent=f"imagelake/{__version__}",  # building boto3's own costs 0.1 ms a call

@@ -14,20 +14,21 @@ from datetime import datetime
 from difflib import get_close_matches
 from typing import Final
 
-from botocore.exceptions import ProfileNotFound
+from botocore.exceptions import ClientError, ProfileNotFound
 
-from extract.errors import CALL_ERRORS, DENIED, EXPIRED, NO_CREDENTIALS, CallError, diagnose
+from extract.errors import (
+    CALL_ERRORS,
+    DENIED,
+    EXPIRED,
+    NO_CREDENTIALS,
+    CallError,
+    Kind,
+    TargetError,
+    diagnose,
+)
 from extract.sessions import Role, Sessions
 
 ALL_REGIONS: Final = "all"
-
-
-class TargetError(Exception):
-    """The targets cannot be told: a setting is wrong (`is_usage`) or AWS refuses."""
-
-    def __init__(self, message: str, *, is_usage: bool) -> None:
-        super().__init__(message)
-        self.is_usage = is_usage
 
 
 @dataclass(frozen=True)
@@ -154,8 +155,8 @@ def _accounts(sessions: Sessions, scope: Scope) -> list[Account]:
 def _organization_accounts(sessions: Sessions, role_name: str) -> list[Account]:
     """Every active account, the management account too; the caller's own as the caller."""
     own = _own_account(sessions, ())
-    client = sessions.client("organizations", sessions.home_region())
     try:
+        client = sessions.client("organizations", sessions.home_region())
         listed = [
             account
             for page in client.get_paginator("list_accounts").paginate()
@@ -240,9 +241,11 @@ def _require_known(sessions: Sessions, region: str) -> None:
 
 def _own_account(sessions: Sessions, regions: Sequence[str]) -> str:
     named = [region for region in regions if region != ALL_REGIONS]
-    sts = sessions.client("sts", sessions.own_region or (named or [sessions.home_region()])[0])
     try:
+        sts = sessions.client("sts", sessions.own_region or (named or [sessions.home_region()])[0])
         account: str = sts.get_caller_identity()["Account"]
+    except ProfileNotFound:
+        raise
     except CALL_ERRORS as error:
         raise _refusal(error, "who the caller is") from error
     return account
@@ -252,6 +255,5 @@ def _refusal(error: CallError, question: str) -> TargetError:
     problem = diagnose(error)
     if problem.code in EXPIRED:
         return TargetError(problem.message, is_usage=False)
-    return TargetError(
-        f"cannot tell {question}: {problem.message}", is_usage=problem.code == NO_CREDENTIALS
-    )
+    is_configuration = problem.kind is Kind.FINAL and not isinstance(error, ClientError)
+    return TargetError(f"cannot tell {question}: {problem.message}", is_usage=is_configuration)

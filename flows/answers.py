@@ -83,6 +83,9 @@ def _write_table(names: Sequence[str], rows: Sequence[tuple[Any, ...]], out: Tex
 
 
 def _shown(value: Any) -> Text:
+    if isinstance(value, datetime) and value.microsecond % 1000 == 0:
+        finest = "milliseconds" if value.microsecond else "seconds"
+        return Text(value.isoformat(sep=" ", timespec=finest))
     return Text("NULL" if value is None else printable(_cell(value)))
 
 
@@ -91,7 +94,7 @@ def _cell(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, datetime):
-        return value.isoformat(sep=" ", timespec="milliseconds" if value.microsecond else "seconds")
+        return value.isoformat(sep=" ")
     if isinstance(value, dict | list):
         return json.dumps(_jsonable(value), ensure_ascii=False)
     return str(value)
@@ -108,7 +111,9 @@ def _jsonable(value: Any) -> Any:
         return None
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    return float(value) if isinstance(value, Decimal) else str(value)
+    if isinstance(value, Decimal) and Decimal(repr(float(value))) == value:
+        return float(value)
+    return str(value)  # a DECIMAL that a float would round, too
 
 
 def _distinct(names: Sequence[str]) -> list[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from flows.formats import Format
-from flows.mistakes import errors_in_one_line
+from flows.mistakes import errors_in_one_line, stop_printing
 from flows.options import with_parameter_options
 from flows.parameters import ENVIRONMENT_PREFIX, ParameterError, SnapshotParameters, load_parameters
 
@@ -93,8 +93,7 @@ def _run(
     else:
         sys.stderr.write("not tracked by Prefect (no PREFECT_API_URL; see --track)\n")
         summary = _take_untracked(parameters)
-        for line in lines(summary, parameters.lake, str(parameters.warehouse)):
-            typer.echo(line)
+        _print(lines(summary, parameters.lake, str(parameters.warehouse)))
     raise typer.Exit(exit_status(summary))
 
 
@@ -111,9 +110,17 @@ def _check(
 
     with environment_of(_load(options, config)) as parameters:
         outcomes = try_targets(parameters)
-    for line in trial_lines(outcomes):
-        typer.echo(line)
+    _print(trial_lines(outcomes))
     raise typer.Exit(any(outcome.status == "failed" for outcome in outcomes))
+
+
+def _print(lines: Iterable[str]) -> None:
+    """Prints the lines; a reader that has enough changes no exit status."""
+    try:
+        for line in lines:
+            typer.echo(line)
+    except BrokenPipeError:
+        stop_printing()
 
 
 def _load(options: Mapping[str, Any], config: Path | None) -> SnapshotParameters:
@@ -133,16 +140,25 @@ def _take_untracked(parameters: SnapshotParameters) -> Summary:
     gc.set_threshold(50_000, 20, 50)
     console = Console(stderr=True)
     bars = Bars(console) if console.is_terminal else None
-    with bars or nullcontext():
-        return take_snapshot(parameters, watch=bars or Lines(_say))
+    try:
+        with bars or nullcontext():
+            return take_snapshot(parameters, watch=bars or Lines(_say))
+    except KeyboardInterrupt:
+        raise typer.Abort from None  # click would end the process without a word
+    finally:
+        gc.unfreeze()  # libraries that count what they leak at the end would count all of it
 
 
 def _take_tracked(parameters: SnapshotParameters, *, is_temporary: bool) -> Summary:
+    from flows import tracking
+
     if is_temporary:
         sys.stderr.write("starting a temporary Prefect server (about 20 s)\n")
         os.environ["PREFECT_SERVER_ALLOW_EPHEMERAL_MODE"] = "true"
         os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")  # no call home
         os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
+    else:
+        tracking.require_reachable()
     from flows.snapshot import snapshot
 
     state: State[Summary] = snapshot(parameters, return_state=True)  # type: ignore[assignment]  # the flow returns a state, which Prefect hands on as its own
@@ -195,10 +211,13 @@ def publish(
     warehouse: Warehouse = DEFAULTS.warehouse,
 ) -> None:
     """Build a warehouse of live views over a lake."""
-    from lake.storage import open_lake
+    from lake.storage import StorageError, open_lake
     from lake.warehouse import publish as build
 
-    is_new = build(open_lake(lake), warehouse)
+    folder = open_lake(lake)
+    if not folder.root.is_dir():
+        raise StorageError(f"--lake {lake!r}: there is none; `imagelake run` makes one")
+    is_new = build(folder, warehouse)
     typer.echo(f"{warehouse}: {'built' if is_new else 'up to date'}")
 
 
@@ -209,8 +228,7 @@ def views(
     """List the analysis views, or show one with its columns and an example query."""
     from flows.catalog import describe_all, describe_one
 
-    for line in describe_all() if name is None else describe_one(name):
-        typer.echo(line)
+    _print(describe_all() if name is None else describe_one(name))
 
 
 @app.command()

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from extract.request import Request
-from extract.targets import TargetOutcome
+from extract.targets import ALL_REGIONS, TargetOutcome
 from lake.carry import EarlierRun, TargetKey
 from schemas.snapshots import COMPLETE, SKIPPED, TRUNCATED
 
@@ -23,8 +23,8 @@ PART: Final = "part"
 NONE: Final = "none"
 
 _NO_HEAD: Final = (
-    "the listing began at the given token, and the date's snapshot does not hold what came before "
-    "it: run without --starting-token"
+    "the listing began at the given token, which is not where the date's snapshot had stopped: run "
+    "without --starting-token"
 )
 
 
@@ -98,8 +98,11 @@ def shown_targets(
         )
         for outcome in outcomes
     }
+    asked_accounts = {account_id for account_id, _ in shown}
     for key, row in before.items():
-        if key not in shown:
+        account_id, region = key
+        is_told_by_now = region == ALL_REGIONS and account_id in asked_accounts
+        if key not in shown and not is_told_by_now:
             shown[key] = _kept(row)
     return shown
 
@@ -116,7 +119,7 @@ def _shown(outcome: TargetOutcome, request: Request, before: dict[str, Any] | No
         )
     if before is None or before["coverage"] == NONE:
         return own
-    if coverage in (WHOLE, FILTERED) or coverage == before["coverage"] == PART:
+    if coverage in (WHOLE, FILTERED) or _is_longer_part(own, request, before):
         return own
     return replace(
         own,
@@ -124,6 +127,14 @@ def _shown(outcome: TargetOutcome, request: Request, before: dict[str, Any] | No
         shows_own_rows=False,
         carried_from=before["carried_from"] or before["run_id"],
     )
+
+
+def _is_longer_part(own: Shown, request: Request, before: dict[str, Any]) -> bool:
+    """True where both are cut short, and this run read no less, from the start as well."""
+    if request.starting_token:
+        return False
+    is_part = own.coverage == before["coverage"] == PART
+    return is_part and own.outcome.builds_listed >= int(before["builds"])
 
 
 def _coverage(outcome: TargetOutcome, request: Request) -> str:
@@ -142,11 +153,22 @@ def _goes_on(outcome: TargetOutcome, request: Request, before: dict[str, Any]) -
         request.starting_token is not None
         and before["resume_token"] == request.starting_token
         and before["status"] == TRUNCATED
+        and before["coverage"] == PART
         and before["error_code"] != "StartingToken"
         and outcome.status in (COMPLETE, TRUNCATED)
         and _question(before["request"]) == _question(request.to_json())
         and ("startingToken" not in before["request"] or before["carried_from"] is not None)
     )
+
+
+def loses_builds(request: Request, before: dict[str, Any]) -> bool:
+    """True where a snapshot with this request would leave out what the earlier row's asked for."""
+    if before["coverage"] == NONE:
+        return False
+    asked, now = _question(before["request"]), _question(request.to_json())
+    narrowing = [(question["imageVersionArn"], question["filters"]) for question in (asked, now)]
+    is_as_wide = narrowing[1] == (None, None) or narrowing[0] == narrowing[1]
+    return not (is_as_wide and set(asked["owners"]) <= set(now["owners"]))
 
 
 def _question(request: str) -> dict[str, Any]:
@@ -176,5 +198,5 @@ def _kept(row: dict[str, Any]) -> Shown:
         row["coverage"],
         shows_own_rows=False,
         is_asked=False,
-        carried_from=row["carried_from"] or row["run_id"],
+        carried_from=(row["carried_from"] or row["run_id"]) if row["coverage"] != NONE else None,
     )

@@ -14,6 +14,10 @@ from flows.parameters import ParameterError
 
 EXIT_NOTHING_COMMITTED: Final = 1
 EXIT_USAGE: Final = 2
+INTERRUPTED: Final = (
+    "interrupted: nothing was committed; run it again within the hour, and it goes on with the pages "
+    "that had landed"
+)
 
 UsageError: Final[Any] = typer.BadParameter.__mro__[1]  # click's own, wherever typer keeps it
 
@@ -29,12 +33,17 @@ def errors_in_one_line() -> Iterator[None]:
         words = error.format_message().rstrip(".").replace("Value error, ", "")
         _fail(f"{words}; see `{_asked(error)} --help`", EXIT_USAGE)
     except (KeyboardInterrupt, typer.Abort):
-        _fail("interrupted; nothing was committed", EXIT_NOTHING_COMMITTED)
+        _fail(INTERRUPTED, EXIT_NOTHING_COMMITTED)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has enough
+        stop_printing()
     except Exception as error:
         message, status = _explain(error)
         _fail(message, status)
+
+
+def stop_printing() -> None:
+    """The reader of stdout has enough: what is still to be printed goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _asked(error: Any) -> str:
@@ -44,8 +53,9 @@ def _asked(error: Any) -> str:
 def _explain(error: Exception) -> tuple[str, int]:
     """The line and the exit status of an error; raises it again where it is a defect of ours."""
     import duckdb
+    from pyarrow import ArrowException
 
-    from extract.targets import TargetError
+    from extract.errors import CALL_ERRORS, TargetError
     from lake.commit import CommitError
     from lake.storage import StorageError
 
@@ -57,9 +67,17 @@ def _explain(error: Exception) -> tuple[str, int]:
         return f"not committed: {error}", EXIT_NOTHING_COMMITTED
     if isinstance(error, duckdb.Error):
         return str(error).strip(), EXIT_USAGE
-    if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}", EXIT_NOTHING_COMMITTED
+    if isinstance(error, CALL_ERRORS) and not isinstance(error, OSError):
+        # of the configuration: a call's own are in its target's outcome
+        return f"AWS configuration: {_line(error)}", EXIT_USAGE
+    if isinstance(error, OSError | ArrowException):
+        words = f"{error.filename}: {error.strerror}" if getattr(error, "filename", None) else error
+        return f"nothing was committed: {_line(words)}", EXIT_NOTHING_COMMITTED
     raise error
+
+
+def _line(words: object) -> str:
+    return " ".join(str(words).split())
 
 
 def _fail(message: str, status: int) -> None:

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Final
 
-from extract.errors import NO_CREDENTIALS
-from extract.targets import TargetError, TargetOutcome
+from extract.errors import NO_CREDENTIALS, TargetError
+from extract.targets import TargetOutcome
 from flows.coverage import Shown
 from flows.parameters import SnapshotParameters
 from flows.planning import Plan, plan
-from flows.reading import land
+from flows.reading import held_landing, land
 from flows.watch import Silent, Watch
 from flows.writing import Written, write
 from lake.carry import TargetKey
@@ -33,7 +33,7 @@ class Summary:
     """A committed run in a few words.
 
     `last_whole` has, where some target was not read whole, each target's date of the capture that
-    the current_* views show.
+    the current_* views show. `warehouse_problem`: why the warehouse is not up to date.
     """
 
     run_id: str
@@ -42,8 +42,8 @@ class Summary:
     row_counts: dict[str, int]
     targets: tuple[Shown, ...]
     seconds: float
-    is_warehouse_new: bool
     last_whole: dict[TargetKey, date]
+    warehouse_problem: str | None = None
 
     @property
     def asked(self) -> tuple[Shown, ...]:
@@ -74,6 +74,7 @@ def commit_run(parameters: SnapshotParameters, plan: Plan, written: Written) -> 
         plan.run,
         written.manifest,
         {"status": written.status, "is_demo": parameters.demo},
+        written.after,
     )
 
 
@@ -97,14 +98,17 @@ def take_snapshot(
     with environment_of(parameters) as parameters:
         plan = steps.plan(parameters)
         watch.planned(plan.targets)
-        outcomes = steps.land(parameters, plan, watch)
-        _require_something_read(outcomes)
-        watch.doing("writing the tables")
-        written = steps.write(parameters, plan, outcomes)
-        watch.doing("committing")
-        steps.commit(parameters, plan, written)
-        is_new = steps.publish(parameters)
-        is_whole = written.status == COMPLETE
+        with held_landing(parameters, plan) as is_taken_over:
+            if is_taken_over:
+                watch.doing("going on with the pages of an interrupted run")
+            outcomes = steps.land(parameters, plan, watch)
+            _require_something_read(outcomes)
+            watch.doing("writing the tables")
+            written = steps.write(parameters, plan, outcomes)
+            watch.doing("committing")
+            steps.commit(parameters, plan, written)
+    problem = _publish(steps, parameters)
+    is_told = written.status == COMPLETE or problem is not None
     return Summary(
         run_id=plan.run.run_id,
         snapshot_date=plan.run.snapshot_date.isoformat(),
@@ -112,9 +116,20 @@ def take_snapshot(
         row_counts={t: sum(f.row_count for f in files) for t, files in written.manifest.items()},
         targets=written.targets,
         seconds=(datetime.now(UTC) - plan.run.started_at).total_seconds(),
-        is_warehouse_new=is_new,
-        last_whole={} if is_whole else current_captures(parameters.warehouse),
+        last_whole={} if is_told else current_captures(parameters.warehouse),
+        warehouse_problem=problem,
     )
+
+
+def _publish(steps: Steps, parameters: SnapshotParameters) -> str | None:
+    """What went wrong after the commit, which stands whatever it is; None where nothing did."""
+    try:
+        steps.publish(parameters)
+    except KeyboardInterrupt:
+        return "interrupted"
+    except Exception as error:  # the snapshot is committed: nothing may say otherwise
+        return str(error) or type(error).__name__
+    return None
 
 
 def _require_something_read(outcomes: tuple[TargetOutcome, ...]) -> None:
@@ -138,8 +153,11 @@ def environment_of(parameters: SnapshotParameters) -> Iterator[SnapshotParameter
 
     with start() as emulator:
         before = dict(os.environ)
+        for name in before:
+            if name.startswith("AWS_"):  # a profile, a proxy's endpoint: nothing leads elsewhere
+                del os.environ[name]
         os.environ.update(emulator.environment())
-        os.environ.pop("AWS_PROFILE", None)
+        os.environ.update({"AWS_CONFIG_FILE": os.devnull, "NO_PROXY": "127.0.0.1"})
         try:
             yield parameters.model_copy(
                 update={

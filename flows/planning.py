@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from extract.request import Request
 from extract.sessions import Sessions
 from extract.targets import Scope, Target, account_of_role, resolve_targets
+from flows.coverage import loses_builds
 from flows.parameters import ParameterError, SnapshotParameters
 from lake.carry import earlier_run
 from lake.commit import newest_content
@@ -99,19 +100,13 @@ def _refuse_mixing(lake: Folder, parameters: SnapshotParameters) -> None:
 
 
 def _refuse_narrowing(lake: Folder, run: Run, targets: list[Target], request: Request) -> None:
-    """A filtered snapshot would replace the whole one of its date, and lose what it leaves out."""
-    if not request.is_narrowed:
-        return
+    """A snapshot that asks for less would replace its date's, and lose what it leaves out."""
     earlier = earlier_run(lake, run.snapshot_date)
-    whole = [
-        str(target)
-        for target in targets
-        if earlier
-        and earlier.targets.get((target.account_id, target.region), {}).get("coverage") == "whole"
-    ]
-    if whole:
-        raise ParameterError(
-            f"--filter, --image-version-arn, --owner: the lake holds all builds of {whole[0]} for "
-            f"{run.snapshot_date}, and a narrower snapshot would replace them; give it another "
-            "--lake or --date"
-        )
+    for target in targets:
+        row = earlier and earlier.targets.get((target.account_id, target.region))
+        if row and loses_builds(request, row):
+            raise ParameterError(
+                f"--filter, --image-version-arn, --owner: the lake has a snapshot of {target} for "
+                f"{run.snapshot_date} that asked for more ({row['request']}), and this one would "
+                "replace it; give it another --lake or --date"
+            )

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from extract.errors import NO_SUCH_ENDPOINT
-from extract.landing import LandedPage, LandingWriter, landed_pages, take_over
+from extract.landing import LandedPage, LandingWriter, held, landed_pages
 from extract.pages import Listing
 from extract.patience import Limits
-from extract.request import Request
 from extract.schedule import run_listings
 from extract.sessions import Sessions
 from extract.targets import Target, TargetOutcome, resolve_targets
@@ -24,7 +26,23 @@ from lake.carry import TargetKey
 from lake.commit import commits
 from lake.run import Run
 from lake.storage import open_lake
-from schemas.snapshots import COMPLETE, SKIPPED, TRUNCATED
+from schemas.snapshots import COMPLETE, FAILED, SKIPPED
+
+RESUMED_SECONDS: Final = 3600.0
+"""Pages older than this are read again rather than shown as if they were today's last word."""
+
+
+@contextmanager
+def held_landing(parameters: SnapshotParameters, plan: Plan) -> Iterator[bool]:
+    """Keeps the run's landing to this process until its commit; yields whether it was taken over.
+
+    Where an earlier run of the date with the same request was cut off before it could commit, within
+    the last hour, its pages become this run's.
+    """
+    interrupted = _interrupted(parameters, plan) if parameters.resume else []
+    asked = json.dumps([plan.request.to_json(), parameters.demo])
+    with held(landing_of(parameters, plan), asked, interrupted) as is_taken_over:
+        yield is_taken_over
 
 
 def land(
@@ -32,19 +50,15 @@ def land(
 ) -> tuple[TargetOutcome, ...]:
     """Reads every target to its end and keeps the raw pages in the lake.
 
-    Where an earlier run of the date with the same request was cut off before it could commit, its
-    pages are taken over, and each target goes on after the last of them.
+    Each target goes on after the last of its pages that are there already.
     """
     watch, sessions = watch or Silent(), sessions_of(parameters)
-    directory, request = landing_of(parameters, plan), plan.request.to_json()
+    directory = landing_of(parameters, plan)
     landed: dict[TargetKey, list[LandedPage]] = defaultdict(list)
-    if parameters.resume:
-        if take_over(_interrupted(parameters, plan), request, directory):
-            watch.doing("going on with the pages of an interrupted run")
-        for page in landed_pages(directory):
-            landed[page.account_id, page.region].append(page)
+    for page in landed_pages(directory):
+        landed[page.account_id, page.region].append(page)
     limits = _limits(parameters)
-    with LandingWriter(directory, request) as landing:
+    with LandingWriter(directory) as landing:
         listings = []
         for target in plan.targets:
             listing = Listing(
@@ -53,46 +67,52 @@ def land(
             listing.go_on(landed[target.account_id, target.region])
             listings.append(listing)
         outcomes = run_listings(listings, parameters.concurrency, watch.called)
-        return tuple(without_endpoint_skipped(outcomes))
+        return tuple(with_regions_told_apart(outcomes))
 
 
 def try_targets(
     parameters: SnapshotParameters, watch: Watch | None = None
 ) -> tuple[TargetOutcome, ...]:
-    """Asks each target for one build and keeps nothing: whether it could be read."""
+    """Makes one small call to each target and keeps nothing: whether it could be read."""
     sessions = sessions_of(parameters)
-    one = Request(owners=tuple(parameters.owner), page_size=1, max_items=1)
-    listings = [
-        Listing(
-            target, one, partial(_client, sessions, target), lambda _: None, _limits(parameters)
-        )
+    one = replace(parameters.request(), page_size=1, max_items=None, starting_token=None)
+    trials = [
+        _Trial(target, one, partial(_client, sessions, target), lambda _: None, _limits(parameters))
         for target in resolve_targets(sessions, scope_of(parameters))
     ]
-    outcomes = without_endpoint_skipped(
-        run_listings(listings, parameters.concurrency, (watch or Silent()).called)
-    )
+    outcomes = run_listings(trials, parameters.concurrency, (watch or Silent()).called)
     return tuple(
-        replace(outcome, status=COMPLETE, error_code=None, error_message=None)
-        if outcome.status == TRUNCATED
-        else outcome
-        for outcome in outcomes
+        replace(outcome, status=COMPLETE) if outcome.pages else outcome
+        for outcome in with_regions_told_apart(outcomes)
     )
 
 
-def without_endpoint_skipped(outcomes: list[TargetOutcome]) -> list[TargetOutcome]:
-    """A region whose endpoint has no name is skipped, provided that others were reached.
+class _Trial(Listing):
+    """A listing that ends with its first page."""
 
-    Where none was, the network is to blame, and nothing is said of the regions.
+    def step(self) -> float | None:
+        wait = super().step()
+        return None if self.outcome.pages else wait
+
+
+def with_regions_told_apart(outcomes: list[TargetOutcome]) -> list[TargetOutcome]:
+    """Says of a region that it is not there only where that is certain, else that it failed.
+
+    A name that does not resolve, or a refused key, means so only where others were reached: any
+    target of the network, or one of the same account. Else the network or the key is to blame.
     """
-    if not any(outcome.pages for outcome in outcomes):
-        return outcomes
-    words = "the region has no Image Builder endpoint: leave it out (--exclude-region)"
-    return [
-        replace(outcome, status=SKIPPED, error_message=f"{outcome.error_message}; {words}")
-        if outcome.error_code == NO_SUCH_ENDPOINT and not outcome.pages
-        else outcome
-        for outcome in outcomes
-    ]
+    reached = {outcome.account_id for outcome in outcomes if outcome.pages}
+    return [_told_apart(outcome, reached) for outcome in outcomes]
+
+
+def _told_apart(outcome: TargetOutcome, reached: set[str]) -> TargetOutcome:
+    if outcome.status == SKIPPED and outcome.account_id not in reached:
+        words = f"{outcome.error_message}; or the credentials are not valid (any more)"
+        return replace(outcome, status=FAILED, error_message=words)
+    if outcome.error_code == NO_SUCH_ENDPOINT and not outcome.pages and reached:
+        words = "the region has no Image Builder endpoint: leave it out (--exclude-region)"
+        return replace(outcome, status=SKIPPED, error_message=f"{outcome.error_message}; {words}")
+    return outcome
 
 
 def _client(sessions: Sessions, target: Target) -> Any:
@@ -106,8 +126,25 @@ def _limits(parameters: SnapshotParameters) -> Limits:
 
 
 def _interrupted(parameters: SnapshotParameters, plan: Plan) -> list[Path]:
-    """The landings of the date whose runs never committed, the newest first."""
+    """The landings of the date whose runs never committed, the newest first.
+
+    Not those that are older than a run which did, or whose last page is older than an hour: what
+    the date shows would go back in time.
+    """
     lake = open_lake(parameters.lake)
-    committed = {Run.raw_name(commit.run_id) for commit in commits(lake)}
+    committed = (
+        Run.raw_name(commit.run_id)
+        for commit in commits(lake)
+        if commit.snapshot_date == plan.run.snapshot_date
+    )
+    newest = max(committed, default="")
     landings = landing_of(parameters, plan).parent.glob("*")
-    return sorted((path for path in landings if path.name not in committed), reverse=True)
+    recent = time.time() - RESUMED_SECONDS
+    return sorted(
+        (path for path in landings if path.name > newest and _last_written(path) > recent),
+        reverse=True,
+    )
+
+
+def _last_written(landing: Path) -> float:
+    return max((path.stat().st_mtime for path in landing.glob("pages-*.arrows")), default=0.0)

@@ -43,6 +43,11 @@ def lines(summary: Summary, lake: str, warehouse: str) -> list[str]:
     if kept:
         said.append(f"kept from an earlier run of the date: {_targets(len(kept))}")
     said += _unread_lines(summary)
+    if summary.warehouse_problem:
+        said.append(
+            f"committed, but the warehouse was not built: {summary.warehouse_problem}; build it "
+            "with `imagelake publish`"
+        )
     said.append(f"lake {lake}, warehouse {warehouse}: ask it with `imagelake sql`")
     return [printable(line) for line in said]
 
@@ -93,8 +98,8 @@ _TRIAL_WORDS: Final = {COMPLETE: "can be read", FAILED: "cannot be read", SKIPPE
 
 
 def exit_status(summary: Summary) -> int:
-    """0 where every target that was asked was read whole, else 3."""
-    return 3 if summary.unread else 0
+    """0 where every target that was asked was read whole and the warehouse is built, else 3."""
+    return 3 if summary.unread or summary.warehouse_problem else 0
 
 
 def _targets(count: int) -> str:

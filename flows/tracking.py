@@ -6,11 +6,37 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+from flows.parameters import ParameterError
+
+REACHED_SECONDS: Final = 10.0
 
 
 def is_configured(environment: Mapping[str, str] = os.environ) -> bool:
     """True where PREFECT_API_URL is set, in the environment or in Prefect's active profile."""
-    return bool(environment.get("PREFECT_API_URL") or _profile(environment).get("PREFECT_API_URL"))
+    return bool(_api_url(environment))
+
+
+def require_reachable(environment: Mapping[str, str] = os.environ) -> None:
+    """Raises ParameterError where nothing answers at the configured API: Prefect says so in pages."""
+    url = _api_url(environment)
+    try:
+        with urlopen(f"{url}/health", timeout=REACHED_SECONDS):  # noqa: S310 - the user's own URL
+            pass
+    except HTTPError:
+        pass  # it answers; whether it lets the run in, Prefect will tell
+    except (OSError, ValueError) as error:
+        raise ParameterError(
+            f"PREFECT_API_URL {url!r} cannot be reached: {error}; start the server, or unset it for "
+            "an untracked run"
+        ) from None
+
+
+def _api_url(environment: Mapping[str, str]) -> str | None:
+    return environment.get("PREFECT_API_URL") or _profile(environment).get("PREFECT_API_URL")
 
 
 def _profile(environment: Mapping[str, str]) -> dict[str, str]:

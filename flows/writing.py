@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from flows.coverage import Shown, shown_targets
 from flows.parameters import SnapshotParameters
 from flows.planning import Plan, landing_of
 from lake.carry import EarlierRun, TargetKey, carried_rows, earlier_run
+from lake.commit import CommitError
 from lake.storage import Folder, open_lake
 from lake.writer import Manifest, SnapshotWriter
 from schemas.snapshots import COMPLETE
@@ -31,11 +33,15 @@ _LIBRARIES: Final = ("imagelake", "boto3", "botocore", "pyarrow", "duckdb", "pre
 
 @dataclass(frozen=True)
 class Written:
-    """A run's data files, unseen as yet, and what they say of each target."""
+    """A run's data files, unseen as yet, and what they say of each target.
+
+    `after` is the run of the date that they were written to follow.
+    """
 
     manifest: Manifest
     targets: tuple[Shown, ...]
     status: str
+    after: str | None
 
 
 def write(
@@ -45,10 +51,11 @@ def write(
     lake = open_lake(parameters.lake)
     earlier = earlier_run(lake, plan.run.snapshot_date)
     targets = shown_targets(outcomes, plan.request, earlier)
-    pages = [
-        page
-        for page in landed_pages(landing_of(parameters, plan))
-        if targets[page.account_id, page.region].shows_own_rows
+    landed = landed_pages(landing_of(parameters, plan))
+    _require_all_landed(outcomes, landed)
+    own = {key for key, target in targets.items() if target.shows_own_rows}
+    pages = [  # an interrupted run whose pages were taken over may have had other targets besides
+        page for page in landed if (page.account_id, page.region) in own
     ]
     with SnapshotWriter(lake, plan.run) as writer:
         for tables in _own_and_carried(lake, pages, targets, earlier):
@@ -57,7 +64,18 @@ def write(
         status = COMPLETE if all(target.is_read for target in shown) else PARTIAL
         writer.append({"snapshot_targets": _targets_table(shown)})
         writer.append({"snapshots": _snapshot_table(parameters, plan, writer, status)})
-        return Written(writer.close(), shown, status)
+        return Written(writer.close(), shown, status, earlier.run_id if earlier else None)
+
+
+def _require_all_landed(outcomes: tuple[TargetOutcome, ...], landed: list[LandedPage]) -> None:
+    """Every page that a listing counted is there to be read: what is missing is never empty."""
+    found = Counter((page.account_id, page.region) for page in landed)
+    for outcome in outcomes:
+        if found[outcome.account_id, outcome.region] < outcome.pages:
+            raise CommitError(
+                f"{outcome}: {outcome.pages} pages landed, but only "
+                f"{found[outcome.account_id, outcome.region]} can be read back; run again"
+            )
 
 
 def _own_and_carried(

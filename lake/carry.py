@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -12,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from lake.commit import visible_commit
+from lake.commit import newest_commit, read_record
 from lake.storage import Folder
 from schemas.tables import DATA_TABLES, TABLES
 
@@ -32,11 +31,11 @@ class EarlierRun:
 
 
 def earlier_run(lake: Folder, snapshot_date: date) -> EarlierRun | None:
-    """The run that shows for the date now; None where the date has none."""
-    record = visible_commit(lake, snapshot_date)
+    """The run that shows for the date, or will in a moment; None where the date has none."""
+    record = newest_commit(lake, snapshot_date)
     if record is None:
         return None
-    tables = json.loads(lake.read(record.path))["tables"]
+    tables = read_record(lake, record)["tables"]
     files = {name: [file["path"] for file in table["files"]] for name, table in tables.items()}
     rows = [
         {**row, "run_id": record.run_id}

@@ -22,6 +22,8 @@ from lake.writer import Manifest
 from schemas.table import SCHEMA_VERSION
 
 COMMITS: Final = "_commits"
+ANY_RUN: Final = "*"
+"""Of `commit`: whatever run of the date is the newest."""
 VISIBILITY_DELAY: Final = timedelta(milliseconds=500)
 """From publishing to taking effect: above the time to publish (1.5 ms with fsync) and clock skew."""
 ORPHAN_AGE: Final = timedelta(hours=24)
@@ -49,16 +51,28 @@ class Commit:
         return f"{COMMITS}/{name}"
 
 
-def commit(lake: Folder, run: Run, manifest: Manifest, facts: dict[str, Any]) -> Commit:
+def commit(
+    lake: Folder, run: Run, manifest: Manifest, facts: dict[str, Any], after: str | None = ANY_RUN
+) -> Commit:
     """Shows the run to every reader from `effective_at_ms` on; returns once it is visible.
 
-    `facts` go into the record for people to read. Raises CommitError where the files are not as the
-    manifest says, or where the run is so old that clean-up may have taken them.
+    `facts` go into the record for people to read; `after` is the run of the date that this one was
+    written to follow, None where there was none. Raises CommitError where another was committed
+    since, where the files are not as the manifest says, or where the run is so old that clean-up
+    may have taken them.
     """
     if datetime.now(UTC) - run.started_at > ORPHAN_AGE / 2:
         raise CommitError(f"run {run.run_id} began over {ORPHAN_AGE / 2} ago: take a new snapshot")
     _verify(lake, manifest)
-    record = publish_record(lake, run.snapshot_date, run.run_id, _content(run, manifest, facts))
+    with lake.exclusively(COMMITS):
+        newest = newest_commit(lake, run.snapshot_date)
+        if after not in (ANY_RUN, newest.run_id if newest else None):
+            raise CommitError(
+                f"run {newest.run_id if newest else None} of {run.snapshot_date} was committed "
+                "meanwhile; run again: the pages that were read are kept"
+            )
+        content = _content(run, manifest, facts)
+        record = publish_record(lake, run.snapshot_date, run.run_id, content)
     time.sleep(max(0.0, record.effective_at_ms / 1000 - time.time()))
     return record
 
@@ -87,23 +101,24 @@ def commits(lake: Folder) -> Iterator[Commit]:
                 yield Commit(date.fromisoformat(match[1]), int(match[2]), match[3])
 
 
-def visible_commit(lake: Folder, snapshot_date: date) -> Commit | None:
-    """The record that shows for a date now; None where the date has none."""
-    now_ms = time.time() * 1000
+def newest_commit(lake: Folder, snapshot_date: date) -> Commit | None:
+    """The date's newest record, be it in effect already or in a moment; None where it has none."""
     of_date = (c for c in commits(lake) if c.snapshot_date == snapshot_date)
-    effective = [c for c in of_date if c.effective_at_ms <= now_ms]
-    return max(effective, key=lambda c: (c.effective_at_ms, c.run_id), default=None)
+    return max(of_date, key=lambda c: (c.effective_at_ms, c.run_id), default=None)
 
 
 def newest_content(lake: Folder) -> dict[str, Any] | None:
     """The content of the record published last; None in an empty lake."""
     newest = max(commits(lake), key=lambda c: c.effective_at_ms, default=None)
-    if newest is None:
-        return None
+    return read_record(lake, newest) if newest else None
+
+
+def read_record(lake: Folder, record: Commit) -> dict[str, Any]:
+    """A record's content. Raises StorageError where the file is none."""
     try:
-        content: dict[str, Any] = json.loads(lake.read(newest.path))
+        content: dict[str, Any] = json.loads(lake.read(record.path))
     except ValueError as error:
-        raise StorageError(f"{lake.uri}/{newest.path} is no commit record: {error}") from error
+        raise StorageError(f"{lake.uri}/{record.path} is no commit record: {error}") from error
     return content
 
 

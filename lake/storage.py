@@ -6,10 +6,13 @@ lake matches, made durable, then renamed. A created file is never replaced.
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Final
 from uuid import uuid4
 
@@ -44,12 +47,15 @@ class Folder:
         return str(self.root)
 
     def make(self) -> None:
-        """Makes the lake's folder. Raises StorageError where it cannot be made."""
+        """Makes the lake's folder. Raises StorageError where nothing can be written in it."""
         try:
             self._make_folder(self.root)
+            with TemporaryFile(dir=self.root):
+                pass
         except OSError as error:
             raise StorageError(
-                f"--lake {self.uri!r}: cannot be made: {error.strerror}; give another"
+                f"--lake {self.uri!r}: cannot be written: {error.strerror}; change its permissions "
+                "or give another"
             ) from error
 
     def path(self, path: str) -> Path:
@@ -81,6 +87,17 @@ class Folder:
         finally:
             staged.unlink(missing_ok=True)
 
+    @contextmanager
+    def exclusively(self, folder: str) -> Iterator[None]:
+        """Waits until no other process is in such a block for the folder, then keeps them out."""
+        self._make_folder(self.path(folder))
+        descriptor = os.open(self.path(folder) / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
     def read(self, path: str) -> bytes:
         """The file's content. Raises FileNotFoundError."""
         return self.path(path).read_bytes()
@@ -107,7 +124,7 @@ class Folder:
 def open_lake(uri: str) -> Folder:
     """The lake at a path or URI; it need not exist yet.
 
-    Raises StorageError where the place can be no lake, or cannot be written.
+    Raises StorageError where the place can be no lake.
     """
     if "://" in uri or not uri.strip():
         raise StorageError(f"--lake {uri!r}: only folders are lakes; give a path")
@@ -116,10 +133,6 @@ def open_lake(uri: str) -> Folder:
     existing = next(path for path in (root, *root.parents) if path.exists())
     if not existing.is_dir():
         raise StorageError(f"--lake {uri!r}: {existing} is a file; give a folder")
-    if not os.access(existing, os.W_OK | os.X_OK):
-        raise StorageError(
-            f"--lake {uri!r}: {existing} cannot be written; change its permissions or give another"
-        )
     return Folder(root)
 
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 from datetime import UTC, date, datetime
 from pathlib import Path
-from tempfile import TemporaryFile
+from shutil import copyfile
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import Final
 from uuid import uuid4
 
@@ -250,27 +251,31 @@ select
     {_text(fingerprint)} as fingerprint"""
 
 
-def _fingerprint_of(path: Path) -> str | None:
-    """The fingerprint of the warehouse there; None where another process has it open to write.
+def _fingerprint_of(path: Path) -> str:
+    """The fingerprint of the warehouse there.
 
-    Raises StorageError where the file is something else, so that it is not replaced.
+    A copy is read where another process has the file open to write. Raises StorageError where the
+    file is something else, so that it is never replaced.
     """
     try:
-        with duckdb.connect(str(path), read_only=True) as connection:
-            row = connection.execute("select fingerprint from warehouse_info").fetchone()
-    except duckdb.Error as error:
-        if path.is_file() and _is_duckdb_file(path) and isinstance(error, duckdb.IOException):
-            return None
+        try:
+            return _read_fingerprint(path)
+        except duckdb.IOException:
+            with TemporaryDirectory() as folder:
+                copy = Path(folder) / "copy.duckdb"
+                copyfile(path, copy)
+                return _read_fingerprint(copy)
+    except (duckdb.Error, OSError) as error:
         raise StorageError(
             f"--warehouse {str(path)!r}: the file is no warehouse of imagelake; remove it or give "
             "another"
         ) from error
-    return str(row[0]) if row else None
 
 
-def _is_duckdb_file(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(12)[8:] == b"DUCK"
+def _read_fingerprint(path: Path) -> str:
+    with duckdb.connect(str(path), read_only=True) as connection:
+        row = connection.execute("select fingerprint from warehouse_info").fetchone()
+    return str(row[0]) if row else ""
 
 
 def _is_alike(present: pa.Schema, declared: pa.Schema) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -67,8 +68,9 @@ class SnapshotWriter:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for writer in self._tables.values():
-            writer.abandon()
+        with ExitStack() as every:  # one that fails does not keep the others from ending
+            for writer in self._tables.values():
+                every.callback(writer.abandon)
 
 
 @dataclass
@@ -101,8 +103,10 @@ class _TableWriter:
 
     def abandon(self) -> None:
         if self._writer is not None and self._staged is not None:
-            self._writer.close()
+            writer, self._writer = self._writer, None
             self._staged.unlink(missing_ok=True)
+            with suppress(OSError):  # a full disk: the file is gone already
+                writer.close()
 
     def _write_group(self) -> None:
         if self._writer is None:

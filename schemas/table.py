@@ -18,7 +18,6 @@ SCHEMA_VERSION: Final = 1
 TEXT: Final = pa.string()
 INTEGER: Final = pa.int32()
 BIGINT: Final = pa.int64()
-BOOLEAN: Final = pa.bool_()
 INSTANT: Final = pa.timestamp("us", tz="UTC")
 TAGS: Final = pa.map_(pa.string(), pa.string())
 
@@ -31,7 +30,6 @@ _SQL_TYPES: Final = {
     TEXT: "VARCHAR",
     INTEGER: "INTEGER",
     BIGINT: "BIGINT",
-    BOOLEAN: "BOOLEAN",
     INSTANT: "TIMESTAMPTZ",
     TAGS: "MAP(VARCHAR, VARCHAR)",
     pa.date32(): "DATE",
