@@ -75,7 +75,7 @@ def test_csv_keeps_every_value_to_the_letter(connection: duckdb.DuckDBPyConnecti
     assert row == {
         "tags": '{"Team": "web", "é": null}',
         "nothing": "",
-        "at": "2025-11-20 12:00:00.500+00:00",
+        "at": "2025-11-20 12:00:00.500000+00:00",
         "sharp": "2025-11-20 12:00:00+00:00",
         "day": "2025-11-20",
         "price": "1.50",

@@ -198,7 +198,9 @@ def test_a_narrow_run_over_a_whole_one_is_a_usage_error(
     assert imagelake("run", "--date", "2025-11-20").returncode == 0
     ended = imagelake("run", "--date", "2025-11-20", "--filter", "type=AMI")
     assert ended.returncode == 2
-    assert "imagelake: --filter, --image-version-arn, --owner: the lake holds" in ended.stderr
+    assert (
+        "imagelake: --filter, --image-version-arn, --owner: the lake has a snapshot" in ended.stderr
+    )
     assert emulator.requests()
 
 
@@ -257,6 +259,10 @@ def test_no_secret_is_kept_or_shown(
 def test_sql_prints_a_table_for_people_and_csv_or_json_for_programs(
     imagelake: Command, tmp_path: Path
 ) -> None:
+    refused = imagelake("publish")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr.startswith("imagelake: --lake 'data/lake': there is none")
+    (tmp_path / "data/lake").mkdir(parents=True)
     assert imagelake("publish").stdout == "data/imagelake.duckdb: built\n"
     assert imagelake("publish").stdout == "data/imagelake.duckdb: up to date\n"
     query = "select 1 as n, null as nothing, '[b]' || chr(27) as odd, map {'k': 'v'} as tags"

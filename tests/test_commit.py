@@ -11,15 +11,14 @@ from typing import Any
 
 import pytest
 
-from lake.carry import earlier_run
 from lake.commit import (
     COMMITS,
     CommitError,
     commit,
     commits,
+    newest_commit,
     newest_content,
     publish_record,
-    visible_commit,
 )
 from lake.run import Run
 from lake.storage import Folder, open_lake
@@ -133,7 +132,7 @@ def test_a_second_run_replaces_the_first_of_its_date_in_every_view(
         (1,),
     ]
     assert reader.arns("current_builds") == ["z"]
-    assert visible_commit(folder, DAY) == max(
+    assert newest_commit(folder, DAY) == max(
         (record for record in commits(folder) if record.run_id == second.run_id),
         key=lambda record: record.effective_at_ms,
     )
@@ -206,10 +205,21 @@ def test_a_record_that_is_not_in_effect_yet_shows_nothing(folder: Folder, reader
     soon_ms = int((time.time() + 3600) * 1000)
     folder.create(f"{COMMITS}/2025-11-20_{soon_ms}_{run.run_id}.json", b"{}")
     assert reader.arns() == ["now"]
-    earlier = earlier_run(folder, DAY)
-    assert earlier is not None
-    assert earlier.run_id != run.run_id
     assert len(manifest) == 6
+
+
+def test_a_run_written_to_follow_another_than_the_newest_is_refused(
+    folder: Folder, reader: Reader
+) -> None:
+    """It could not have kept the targets of the run that was committed meanwhile."""
+    first = commit_rows(folder, DAY, of_builds("first"))
+    run, manifest = write_run(folder, DAY, of_builds("overlapping"))
+    second = commit_rows(folder, DAY, of_builds("second"))
+    with pytest.raises(CommitError, match=f"run {second.run_id} of .* was committed meanwhile"):
+        commit(folder, run, manifest, {}, after=first.run_id)
+    assert reader.arns() == ["second"]
+    commit(folder, run, manifest, {}, after=second.run_id)
+    assert reader.arns() == ["overlapping"]
 
 
 def test_racing_commits_each_get_a_record_of_their_own(folder: Folder) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from extract.emulator import Emulator
 from extract.emulator.settings import ACCOUNTS, REGIONS
-from extract.targets import TargetError
+from extract.errors import TargetError
 from flows.parameters import ParameterError, SnapshotParameters
 from flows.pipeline import Summary, take_snapshot
 from flows.summary import exit_status, lines

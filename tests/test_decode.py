@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from extract.decode import MalformedPageError, decode_page, open_envelope, unknown_members
+from extract.decode import MalformedPageError, decode_page, open_envelope
 
 STORIES = Path(__file__).parent / "pages"
 
@@ -248,7 +248,3 @@ def test_half_a_character_is_replaced_in_the_columns() -> None:
     body = page('{"arn":"a","name":"x\\ud800y","tags":{"\\udfff":"\\ud83d\\ud83d\\udcbf"}}')
     (build,) = decode_page(body)
     assert held(build) == {"arn": "a", "name": "x\ufffdy", "tags": {"\ufffd": "\ufffd💿"}}
-
-
-def test_the_names_of_unknown_members_can_be_told() -> None:
-    assert unknown_members([None, '{"a":1,"b":{"c":2}}', '{"a":3}', ""]) == {"a", "b"}

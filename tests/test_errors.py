@@ -9,7 +9,7 @@ from urllib3.exceptions import NameResolutionError, NewConnectionError
 
 from extract.errors import NO_SUCH_ENDPOINT, Kind, diagnose
 from extract.targets import TargetOutcome
-from flows.reading import without_endpoint_skipped
+from flows.reading import with_regions_told_apart
 
 
 def refused(code: str, operation: str, message: str = "no", status: int = 403) -> ClientError:
@@ -61,15 +61,26 @@ def test_a_name_that_does_not_resolve_is_told_from_a_port_that_refuses() -> None
     assert diagnose(connection_error(refused_port)).code == "EndpointConnectionError"
 
 
+NAMELESS = TargetOutcome("1" * 12, "eu-west-9", "failed", NO_SUCH_ENDPOINT, "no such name")
+KEYLESS = TargetOutcome("1" * 12, "eu-west-9", "skipped", "UnrecognizedClientException", "no key")
+
+
 def test_a_region_without_an_endpoint_is_skipped_where_others_were_reached() -> None:
-    nameless = TargetOutcome("1" * 12, "eu-west-9", "failed", NO_SUCH_ENDPOINT, "no such name")
-    reached = TargetOutcome("1" * 12, "eu-west-1", "complete", pages=1)
-    skipped, other = without_endpoint_skipped([nameless, reached])
+    reached = TargetOutcome("2" * 12, "eu-west-1", "complete", pages=1)
+    skipped, other = with_regions_told_apart([NAMELESS, reached])
     assert (skipped.status, other) == ("skipped", reached)
     assert "no Image Builder endpoint" in (skipped.error_message or "")
 
 
 def test_a_dead_network_says_nothing_of_the_regions() -> None:
     """Where nothing was reached, a name that does not resolve stays a failure."""
-    nameless = TargetOutcome("1" * 12, "eu-west-1", "failed", NO_SUCH_ENDPOINT, "no such name")
-    assert without_endpoint_skipped([nameless]) == [nameless]
+    assert with_regions_told_apart([NAMELESS]) == [NAMELESS]
+
+
+def test_a_refused_key_is_a_region_that_is_off_only_where_the_key_is_good_elsewhere() -> None:
+    elsewhere = TargetOutcome("1" * 12, "eu-west-1", "complete", pages=1)
+    assert with_regions_told_apart([KEYLESS, elsewhere]) == [KEYLESS, elsewhere]
+    another_account = TargetOutcome("2" * 12, "eu-west-1", "complete", pages=1)
+    failed, _ = with_regions_told_apart([KEYLESS, another_account])
+    assert failed.status == "failed"
+    assert "the credentials are not valid" in (failed.error_message or "")

@@ -1,6 +1,9 @@
 """A landing keeps each page's bytes and what is known of its call, whatever happens to the writer."""
 
 import json
+import resource
+import secrets
+import signal
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,7 +12,7 @@ from threading import Thread
 import pytest
 
 from extract import landing
-from extract.landing import LandedPage, LandingWriter, Page, landed_pages, take_over
+from extract.landing import LandedPage, LandingWriter, Page, held, landed_pages
 
 PAGE = Page(
     account_id="123456789012",
@@ -160,34 +163,75 @@ def test_instants_keep_their_microseconds(tmp_path: Path) -> None:
     assert [each.arrived_at for each in landed_pages(tmp_path)] == times
 
 
+def leave(directory: Path, request: str) -> None:
+    """The landing of a run that was killed: its page is there, its lock went with it."""
+    with held(directory, request):
+        land(directory, replace(PAGE, region=directory.name))
+
+
 def test_a_landing_that_a_run_left_is_taken_over(tmp_path: Path) -> None:
     """The first that asked the same; what it holds is then in the new run's own landing."""
     for name, request in (("one", "other"), ("two", "same"), ("three", "same")):
-        with LandingWriter(tmp_path / name, request) as writer:
-            writer.land(replace(PAGE, region=name))
+        leave(tmp_path / name, request)
     left = [tmp_path / name for name in ("zero", "one", "two", "three")]
     own = tmp_path / "date" / "own"
-    assert take_over(left, "same", own)
-    assert [each.region for each in landed_pages(own)] == ["two"]
+    with held(own, "same", left) as is_taken_over:
+        assert is_taken_over
+        assert [each.region for each in landed_pages(own)] == ["two"]
     assert not (tmp_path / "two").exists()
     assert landed_pages(tmp_path / "three") != []
 
 
-def test_a_landing_that_is_being_written_is_not_taken_over(tmp_path: Path) -> None:
+def test_a_landing_is_its_runs_until_the_commit(tmp_path: Path) -> None:
+    """Its writer may be closed already: while the run lives, nobody takes its pages away."""
+    living, own = tmp_path / "living", tmp_path / "own"
+    with held(living, "same"):
+        land(living, PAGE)
+        with held(own, "same", [living]) as is_taken_over:
+            assert not is_taken_over
+        assert landed_pages(living) != []
+        with pytest.raises(BlockingIOError), held(living, "same"):
+            pass
+
+
+def test_a_landing_that_was_taken_over_is_held_from_before_the_move(tmp_path: Path) -> None:
+    leave(tmp_path / "left", "same")
+    with held(tmp_path / "first", "same", [tmp_path / "left"]) as is_first:
+        left = [tmp_path / "left", tmp_path / "first"]
+        with held(tmp_path / "second", "same", left) as is_second:
+            assert (is_first, is_second) == (True, False)
+
+
+def test_where_nothing_was_left_an_empty_landing_is_made(tmp_path: Path) -> None:
+    leave(tmp_path / "other", "other")
     own = tmp_path / "own"
-    with LandingWriter(tmp_path / "living", "same") as writer:
+    with held(own, "same", [tmp_path / "none", tmp_path / "other"]) as is_taken_over:
+        assert not is_taken_over
+        assert landed_pages(own) == []
+
+
+def test_a_page_that_could_not_be_written_ends_its_file_only(tmp_path: Path) -> None:
+    """What lands after it is read back: the torn page hides nothing behind it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    with LandingWriter(tmp_path) as writer:
+        writer.land(replace(PAGE, number=1))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, hard))
+        try:
+            with pytest.raises(OSError, match="File too large"):
+                writer.land(replace(PAGE, number=2, body=secrets.token_bytes(100_000)))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+            signal.signal(signal.SIGXFSZ, ignored)
+        writer.land(replace(PAGE, number=3))
+    assert [each.number for each in landed_pages(tmp_path)] == [1, 3]
+
+
+def test_a_closed_landing_takes_no_page(tmp_path: Path) -> None:
+    writer = LandingWriter(tmp_path)
+    writer.close()
+    with pytest.raises(ValueError, match="closed"):
         writer.land(PAGE)
-        assert not take_over([tmp_path / "living"], "same", own)
-        with pytest.raises(BlockingIOError):
-            LandingWriter(tmp_path / "living", "same")
-    assert take_over([tmp_path / "living"], "same", own)
-
-
-def test_where_nothing_was_left_nothing_is_taken_over(tmp_path: Path) -> None:
-    with LandingWriter(tmp_path / "other", "other"):
-        pass
-    assert not take_over([tmp_path / "none", tmp_path / "other"], "same", tmp_path / "own")
-    assert not (tmp_path / "own").exists()
 
 
 def test_a_landing_file_says_what_each_field_is() -> None:

@@ -108,7 +108,7 @@ def test_a_place_that_can_be_no_lake_is_refused(
 def test_a_lake_that_cannot_be_made_is_refused() -> None:
     """Under /proc nobody makes a folder, root neither."""
     folder = open_lake("/proc/imagelake/lake")
-    with pytest.raises(StorageError, match=r"^--lake '/proc/imagelake/lake': cannot be made"):
+    with pytest.raises(StorageError, match=r"^--lake '/proc/imagelake/lake': cannot be written"):
         folder.make()
 
 

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from extract.emulator import Emulator
+from extract.errors import TargetError
 from extract.landing import Page
 from extract.request import Request
 from extract.schedule import run_listings
 from extract.sessions import Sessions
-from extract.targets import Scope, Target, TargetError, account_of_role, resolve_targets
+from extract.targets import Scope, Target, account_of_role, resolve_targets
 from tests.listing import ACCOUNT, REGION, counted_arns, listing
 
 OTHER = "222233334444"

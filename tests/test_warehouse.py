@@ -208,15 +208,29 @@ def test_a_reader_keeps_working_while_the_warehouse_is_replaced(
 
 
 def test_a_warehouse_that_is_open_for_writing_stops_no_run(folder: Folder, warehouse: Path) -> None:
-    """DuckDB lets nobody else in meanwhile, so it is built again and put in its place."""
+    """DuckDB lets nobody else in meanwhile: a copy says whether it is up to date."""
     publish(folder, warehouse)
     with _python(OPEN_TO_WRITE, warehouse) as writer:
         assert _said(writer) == "open"
         require_replaceable(warehouse)
-        assert publish(folder, warehouse) is True
+        assert publish(folder, warehouse) is False
         _say(writer)
     with connect(warehouse) as connection:
         assert connection.table("image_builds").fetchall() == []
+
+
+def test_a_database_of_somebody_else_is_never_replaced(folder: Folder, tmp_path: Path) -> None:
+    """Nor where it is open for writing, so that nobody can look into it directly."""
+    theirs = tmp_path / "theirs.duckdb"
+    with duckdb.connect(str(theirs)) as connection:
+        connection.execute("create table precious as select 1 as a")
+    with _python(OPEN_TO_WRITE, theirs) as writer:
+        assert _said(writer) == "open"
+        with pytest.raises(StorageError, match="no warehouse of imagelake"):
+            publish(folder, theirs)
+        _say(writer)
+    with duckdb.connect(str(theirs), read_only=True) as connection:
+        assert connection.execute("from precious").fetchall() == [(1,)]
 
 
 def test_a_relative_lake_is_found_from_any_working_directory(
