@@ -14,7 +14,7 @@ demo: $(READY)  ## take 14 daily snapshots of an emulated fleet and answer four 
 	@$(BIN)/python -m flows.demo
 
 test: $(READY)  ## run every test, lint and type check
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: $(READY)  ## format, then check style and types
 	$(BIN)/ruff format .

@@ -98,9 +98,11 @@ def resolve_targets(sessions: Sessions, scope: Scope) -> list[Target]:
     Raises TargetError where a region is not one, or where nobody can be asked.
     """
     try:
-        for region in (*scope.regions, *scope.exclude_regions, *_own_regions(scope.accounts)):
+        for region in (*scope.regions, *_own_regions(scope.accounts)):
             if region != ALL_REGIONS:
-                _require_known(sessions, region)
+                _require_known(sessions, "--region", region)
+        for region in scope.exclude_regions:
+            _require_known(sessions, "--exclude-region", region)
         accounts = _accounts(sessions, scope)
         with ThreadPoolExecutor(16) as threads:
             targets = [
@@ -229,13 +231,15 @@ def _is_of_role(error: CallError) -> bool:
     return getattr(error, "operation_name", "") == "AssumeRole"
 
 
-def _require_known(sessions: Sessions, region: str) -> None:
+def _require_known(sessions: Sessions, option: str, region: str) -> None:
     if region in sessions.known_regions:
         return
-    near = get_close_matches(region, sessions.known_regions, n=1)
+    near = get_close_matches(region.lower(), sessions.known_regions, n=1)
     hint = f"; did you mean {near[0]}?" if near else "; `--region all` lists every enabled one"
+    if "," in region or " " in region:
+        hint = f"; one region each time: {option} A {option} B"
     raise TargetError(
-        f"--region {region!r}: not a region that this version of boto3 knows{hint}", is_usage=True
+        f"{option} {region!r}: not a region that this version of boto3 knows{hint}", is_usage=True
     )
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from flows.formats import Format
-from flows.mistakes import errors_in_one_line, stop_printing
+from flows.mistakes import EXIT_USAGE, errors_in_one_line, stop_printing
 from flows.options import with_parameter_options
 from flows.parameters import ENVIRONMENT_PREFIX, ParameterError, SnapshotParameters, load_parameters
 
@@ -185,11 +185,11 @@ def sql(
 
     with connect(warehouse) as connection:
         if query is None:
-            run_shell(connection, form)
-        else:
-            from flows.answers import write_answer
+            is_good = run_shell(connection, form)
+            raise typer.Exit(0 if is_good or sys.stdin.isatty() else EXIT_USAGE)
+        from flows.answers import write_answer
 
-            write_answer(connection.execute(query), form, sys.stdout)
+        write_answer(connection.execute(query), form, sys.stdout)
 
 
 @app.command()
@@ -233,7 +233,9 @@ def views(
 
 @app.command()
 def emulator(
-    port: Annotated[int, typer.Option(help="The port on 127.0.0.1; 0 takes a free one.")] = 8490,
+    port: Annotated[
+        int, typer.Option(help="The port on 127.0.0.1; 0 takes a free one.", min=0, max=65535)
+    ] = 8490,
     seed: Annotated[int, typer.Option(help="Another seed, another fleet.")] = 1,
     builds: Annotated[int, typer.Option(help="Builds a target, about.", min=0)] = 120,
     account: Annotated[
@@ -264,8 +266,8 @@ def emulator(
             faults=json.loads(faults.read_text()) if faults else {},
         )
         run(settings, typer.echo)
-    except (ValueError, OSError) as error:
-        raise ParameterError(f"emulator: {error}") from error
+    except (ValueError, OSError, AttributeError, TypeError) as error:
+        raise ParameterError(f"emulator: {error}; see `imagelake emulator --help`") from error
 
 
 if __name__ == "__main__":

@@ -79,6 +79,7 @@ def _take_tracked(emulator: Emulator, day: date, lake: Path, warehouse: Path) ->
     if ran.returncode != 3:  # 3: committed, but a target was not read whole
         raise SystemExit(f"imagelake run --track ended with {ran.returncode}:\n{ran.stderr}")
     _say(f"  {day}  {_flow_state(ran.stdout + ran.stderr)}")
+    _say(f"  ({DENIED} denies its list that day, as a region sometimes does)")
 
 
 def _flow_state(log: str) -> str:

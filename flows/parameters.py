@@ -48,6 +48,11 @@ def _own() -> list[Owner]:
 Strings = Annotated[list[str], BeforeValidator(_as_list)]
 
 
+AccountIds = Annotated[
+    list[Annotated[str, Field(pattern=r"^[0-9]{12}$")]], BeforeValidator(_as_list)
+]
+
+
 class AccountParameters(BaseModel):
     """One account: the role to assume in it, and what differs from the other accounts."""
 
@@ -81,16 +86,19 @@ class SnapshotParameters(BaseModel):
         "caller's own account).",
     )
     external_id: SecretStr | None = Field(
-        None, description="The external id that the roles' trust policies ask for."
+        None,
+        min_length=2,
+        description="The external id that the roles' trust policies ask for.",
     )
     organization_role: str | None = Field(
         None,
+        pattern=r"^[\w+=,.@/-]+$",
         description="A role's name: read every active account of the AWS Organization by it.",
     )
-    include_account: Strings = Field(
+    include_account: AccountIds = Field(
         default_factory=list, description="Read these accounts only (repeatable)."
     )
-    exclude_account: Strings = Field(
+    exclude_account: AccountIds = Field(
         default_factory=list, description="Leave an account out (repeatable)."
     )
     exclude_region: Strings = Field(
@@ -121,7 +129,7 @@ class SnapshotParameters(BaseModel):
         None, ge=1, description="Stop each target after so many builds; it ends truncated."
     )
     starting_token: str | None = Field(
-        None, description="Go on where a truncated listing stopped: its resume token."
+        None, min_length=1, description="Go on where a truncated listing stopped: its resume token."
     )
     concurrency: int = Field(16, ge=1, le=256, description="Calls under way at a time.")
     target_seconds: float = Field(
@@ -268,16 +276,23 @@ def _one_line(error: ValidationError, given: Mapping[str, Any]) -> str:
         where = " ".join(str(p + 1 if isinstance(p, int) else p) for p in problem["loc"][1:])
         return f"[[accounts]] {where}: {message[0].lower()}{message[1:]}"
     if name == "external_id":
-        return f"{option_name(name)}: {message}"
+        return f"{option_name(name)}: AWS asks for at least 2 characters"
     if name == "filter" and len(problem["loc"]) == 1:
         return f"{option_name(name)} {message}"
     value = given.get(name)
     if len(problem["loc"]) > 1 and isinstance(value, list):
         value = value[int(problem["loc"][1])]
     shown = value if isinstance(value, str) else json.dumps(value, default=str)
-    if name == "date":
-        message = "not a date; expected YYYY-MM-DD"
+    message = _PLAINER.get(name, message)
     return f"{option_name(name)} {shown!r}: {message[0].lower()}{message[1:]}"
+
+
+_PLAINER: Final = {
+    "date": "not a date; expected YYYY-MM-DD",
+    "include_account": "not an account; expected its 12 digits",
+    "exclude_account": "not an account; expected its 12 digits",
+    "organization_role": "not a role's name; expected the part after role/ of its ARN",
+}
 
 
 def _did_you_mean(word: str, known: "list[str] | tuple[str, ...]") -> str:

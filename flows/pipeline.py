@@ -19,7 +19,7 @@ from flows.coverage import Shown
 from flows.parameters import SnapshotParameters
 from flows.planning import Plan, plan
 from flows.reading import held_landing, land
-from flows.watch import Silent, Watch
+from flows.watch import Silent, Watch, counted
 from flows.writing import Written, write
 from lake.carry import TargetKey
 from lake.commit import Commit, commit
@@ -137,7 +137,8 @@ def _require_something_read(outcomes: tuple[TargetOutcome, ...]) -> None:
     if all(outcome.status == FAILED and not outcome.pages for outcome in outcomes):
         first = outcomes[0]
         raise TargetError(
-            f"none of {len(outcomes)} targets could be read; {first}: {first.error_message}",
+            f"nothing could be read of {counted(len(outcomes), 'target')}; {first}: "
+            f"{first.error_message}",
             is_usage=first.error_code == NO_CREDENTIALS,
         )
 

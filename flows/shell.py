@@ -14,8 +14,12 @@ from flows.terminal import printable
 _GREETING = "Statements end with `;`. `.views` lists the views, `.quit` or Ctrl-D leaves."
 
 
-def run_shell(connection: duckdb.DuckDBPyConnection, form: Format) -> None:
-    """Reads statements from stdin until it ends; prompts, with history, where it is a terminal."""
+def run_shell(connection: duckdb.DuckDBPyConnection, form: Format) -> bool:
+    """Reads statements from stdin until it ends; prompts, with history, where it is a terminal.
+
+    Returns whether every statement succeeded.
+    """
+    is_good = True
     is_terminal = sys.stdin.isatty()
     if is_terminal:
         import readline  # noqa: F401 - importing it gives `input` its line editing and history
@@ -25,9 +29,11 @@ def run_shell(connection: duckdb.DuckDBPyConnection, form: Format) -> None:
         try:
             write_answer(connection.execute(statement), form, sys.stdout)
         except duckdb.Error as error:
+            is_good = False
             sys.stderr.write(printable(str(error).strip()) + "\n")
         except KeyboardInterrupt:
             sys.stderr.write("interrupted\n")
+    return is_good
 
 
 def _statements(is_terminal: bool) -> Iterator[str]:
@@ -44,7 +50,7 @@ def _statements(is_terminal: bool) -> Iterator[str]:
             sys.stderr.write("\n")
             gathered = ""
             continue
-        if not gathered and line.strip() == ".quit":
+        if not gathered and line.strip().rstrip(";") in (".quit", "exit", "quit"):
             return
         if not gathered and line.strip() == ".views":
             line = "select view_name, comment from duckdb_views() where not internal;"

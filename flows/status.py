@@ -53,4 +53,5 @@ def write_status(warehouse: duckdb.DuckDBPyConnection, form: Format, out: TextIO
     """The newest snapshot (as a table only) and every target, those with trouble first."""
     if form is Format.TABLE:
         write_answer(warehouse.execute(_NEWEST), form, out)
+        out.write("\n")
     write_answer(warehouse.execute(_TARGETS), form, out)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from datetime import date
+from shlex import quote
 from typing import Final
 
 from extract.targets import TargetOutcome
 from flows.coverage import Shown
 from flows.pipeline import Summary
 from flows.terminal import printable
+from flows.watch import counted
 from schemas.snapshots import COMPLETE, FAILED, SKIPPED, TRUNCATED
 
 MOST_LISTED: Final = 20
@@ -33,10 +35,11 @@ def lines(summary: Summary, lake: str, warehouse: str) -> list[str]:
     builds = sum(target.outcome.builds_listed for target in summary.asked)
     said = [
         f"snapshot {summary.snapshot_date} {summary.status}: "
-        f"{counts['image_builds']:,} builds, {counts['image_amis']:,} AMIs, "
-        f"{counts['image_containers']:,} container URIs, "
-        f"{counts['image_region_failures']:,} region failures",
-        f"read {builds:,} builds of {_targets(len(summary.asked))} in {summary.seconds:.1f} s "
+        f"{counted(counts['image_builds'], 'build')}, {counted(counts['image_amis'], 'AMI')}, "
+        f"{counted(counts['image_containers'], 'container URI')}, "
+        f"{counted(counts['image_region_failures'], 'region failure')}",
+        f"read {counted(builds, 'build')} of {_targets(len(summary.asked))} in "
+        f"{summary.seconds:.1f} s "
         f"(run {summary.run_id})",
     ]
     kept = [target for target in summary.targets if not target.is_asked]
@@ -48,7 +51,7 @@ def lines(summary: Summary, lake: str, warehouse: str) -> list[str]:
             f"committed, but the warehouse was not built: {summary.warehouse_problem}; build it "
             "with `imagelake publish`"
         )
-    said.append(f"lake {lake}, warehouse {warehouse}: ask it with `imagelake sql`")
+    said.append(f"lake {lake}; ask it with `imagelake sql --warehouse {quote(warehouse)}`")
     return [printable(line) for line in said]
 
 
@@ -103,4 +106,4 @@ def exit_status(summary: Summary) -> int:
 
 
 def _targets(count: int) -> str:
-    return f"{count:,} target{'' if count == 1 else 's'}"
+    return counted(count, "target")

@@ -64,7 +64,7 @@ class Lines:
 
     def planned(self, targets: Sequence[Target]) -> None:
         """One line with the count."""
-        self._say(f"reading {_count(len(targets), 'target')}")
+        self._say(f"reading {counted(len(targets), 'target')}")
 
     def called(self, outcome: TargetOutcome) -> None:
         """A line at the target's end, and one every `LINE_SECONDS` until then."""
@@ -138,14 +138,15 @@ class Bars:
 
 def describe(outcome: TargetOutcome) -> str:
     """One line on a target: how far it is, or how it ended and why."""
-    read = f"{_count(outcome.pages, 'page')}, {_count(outcome.builds_listed, 'build')}"
+    read = f"{counted(outcome.pages, 'page')}, {counted(outcome.builds_listed, 'build')}"
     words = f"{outcome} {outcome.status or 'reading'}: {read}"
     if outcome.throttles:
-        words += f", throttled {_count(outcome.throttles, 'time')}"
+        words += f", throttled {counted(outcome.throttles, 'time')}"
     if outcome.error_message:
         words += f": {outcome.error_message}"
     return printable(words)
 
 
-def _count(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
+    """The number with its noun, in the plural where there is not one."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

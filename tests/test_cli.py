@@ -63,7 +63,9 @@ def test_a_run_says_what_it_took_and_where_it_is(
     snapshot, read, where = ended.stdout.splitlines()
     assert "complete: " in snapshot
     assert read.startswith("read ")
-    assert where.startswith("lake data/lake, warehouse data/imagelake.duckdb")
+    assert where == (
+        "lake data/lake; ask it with `imagelake sql --warehouse data/imagelake.duckdb`"
+    )
     assert ended.stderr.splitlines()[:2] == [UNTRACKED, "reading 1 target"]
     assert {path.name for path in (tmp_path / "data").iterdir()} == {"lake", "imagelake.duckdb"}
     assert emulator.requests()
@@ -288,7 +290,7 @@ def test_the_shell_reads_statements_and_an_error_ends_no_session(
     sql = ("sql", "--warehouse", str(published))
     typed = "select\n  1 as a;\nselect nonsense;\n;\nselect ';' as b;\n.quit\nselect 9 as c;\n"
     ended = imagelake(*sql, "--format", "csv", text=typed)
-    assert (ended.returncode, ended.stdout) == (0, "a\n1\nb\n;\n")
+    assert (ended.returncode, ended.stdout) == (2, "a\n1\nb\n;\n")  # a script sees the error
     assert ended.stderr.startswith("Binder Error: ")
     ended = imagelake(*sql, "--format", "csv", text="select 2 as a")
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "a\n2\n", "")

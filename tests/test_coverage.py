@@ -116,7 +116,7 @@ def test_a_run_that_reads_nothing_commits_nothing(snap: Snap, ask: Ask, emulator
     snap()
     before = ask("from snapshot_targets")
     emulator.set_faults("*", {"always": "access_denied"})
-    with pytest.raises(TargetError, match=f"none of 1 targets could be read; {HOME}/{EAST}: Acc"):
+    with pytest.raises(TargetError, match=f"nothing could be read of 1 target; {HOME}/{EAST}: Acc"):
         snap()
     assert ask("from snapshot_targets") == before
 

@@ -168,7 +168,11 @@ def test_a_run_that_commits_nothing_has_failed(tracked: Tracked) -> None:
     assert kind == "FAILED"
     assert "AccessDeniedException" in message
     assert ("commit", "COMPLETED") not in tracked.tasks["failed"]
-    assert tracked.said["failed"].splitlines()[-1].startswith("imagelake: none of 1 targets could")
+    assert (
+        tracked.said["failed"]
+        .splitlines()[-1]
+        .startswith("imagelake: nothing could be read of 1 target")
+    )
 
 
 def test_a_tracked_run_takes_the_same_rows_as_an_untracked_one(

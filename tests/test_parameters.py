@@ -83,7 +83,7 @@ def test_every_field_is_a_key_of_the_file(toml: Path) -> None:
         "date": "2025-11-20",
         "region": ["us-east-1"],
         "role_arn": [ROLE],
-        "external_id": "x",
+        "external_id": "xy",
         "image_version_arn": VERSION_ARN,
         "filter": ["type=AMI"],
         "owner": ["Amazon"],

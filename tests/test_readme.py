@@ -7,10 +7,13 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from typer.main import get_command
 
+from extract.emulator import Emulator
+from extract.emulator.faults import KEYS
 from flows.cli import app
 from flows.parameters import AccountParameters, load_parameters
 from flows.questions import README, questions
@@ -59,11 +62,23 @@ def test_toml_shown_is_read(tmp_path: Path) -> None:
 
 def test_policy_shown_is_the_templates() -> None:
     """The README and the CloudFormation template grant the same actions."""
-    policy, trust = (json.loads(block) for block in blocks("json"))
+    policy, trust, _ = (json.loads(block) for block in blocks("json"))
     template = (README.parent / "data/aws/member-role.yaml").read_text()
     granted = re.findall(r"- ((?:imagebuilder|account|ec2):\w+)", template)
     assert policy["Statement"][0]["Action"] == granted
     assert trust["Statement"][0]["Action"] == "sts:AssumeRole"
+
+
+def test_faults_shown_are_taken(start_emulator: Callable[..., Emulator]) -> None:
+    """The README's file of faults is one, and each name that it tells is known."""
+    faults = json.loads(blocks("json")[2])
+    with start_emulator(faults=faults) as emulator:
+        outcomes = TEXT.partition("`errors` is a list")[2].partition("Besides:")[0]
+        for name in re.findall(r"`([a-z0-9_:]+)`", outcomes.replace("hang:SECONDS", "hang:1")):
+            if name not in ("errors", "always"):
+                emulator.set_faults("*", {"errors": [name]})
+    told = re.findall(r"`([a-z_]+)`", TEXT.partition("Besides:")[2].partition("\n\n")[0])
+    assert {*told, *(key for target in faults.values() for key in target)} == set(KEYS)
 
 
 def test_template_passes_cfn_lint() -> None:
