@@ -42,7 +42,7 @@ select
 from newest as n
 left join current_targets as c using (account_id, region)
 order by
-    n.status in ('complete', 'skipped'),
+    list_position(['failed', 'truncated', 'skipped', 'complete'], n.status),
     c.captured_at nulls first,
     n.account_id,
     n.region

@@ -84,9 +84,13 @@ def _last(summary: Summary, target: Shown) -> date:
 
 
 def trial_lines(outcomes: Sequence[TargetOutcome]) -> list[str]:
-    """What `imagelake check` found: those that cannot be read first, with what to do."""
+    """What `imagelake check` found, a table: what cannot be read first, with what to do."""
     ordered = sorted(outcomes, key=lambda o: (_SEVERITY.get(o.status, 0), str(o)))
-    said = [f"{o} {_TRIAL_WORDS.get(o.status, o.status)}" + _reason(o) for o in ordered]
+    width = max(len(str(outcome)) for outcome in ordered)
+    said = [f"{'target':<{width}}  result"]
+    for outcome in ordered:
+        words = _TRIAL_WORDS.get(outcome.status, outcome.status)
+        said.append(f"{outcome!s:<{width}}  {words}{_reason(outcome)}")
     readable = sum(outcome.status == COMPLETE for outcome in outcomes)
     said.append(f"{readable:,} of {_targets(len(outcomes))} can be read; nothing was written")
     return [printable(line) for line in said]

@@ -1,6 +1,7 @@
 """`imagelake check`: what can be read, what cannot and what to grant, with nothing written."""
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,6 +17,10 @@ from tests.aws import endpoint, refusing
 
 HOME, OTHER, THIRD = ACCOUNTS
 EAST, WEST, IRELAND, FRANKFURT = REGIONS
+
+
+def _without_padding(table: str) -> str:
+    return re.sub("  +", " ", table)
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,7 @@ def check(
         with pytest.raises(SystemExit) as ended:
             main()
         said = capsys.readouterr()
-        return Ended(int(ended.value.code or 0), said.out, said.err)
+        return Ended(int(ended.value.code or 0), _without_padding(said.out), said.err)
 
     yield run
     assert list(tmp_path.iterdir()) == []
@@ -62,6 +67,7 @@ def test_what_can_be_read_is_said_after_one_small_call_each(
     ended = check(*regions(EAST, WEST))
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout.splitlines() == [
+        "target result",
         f"{HOME}/{EAST} can be read",
         f"{HOME}/{WEST} can be read",
         "2 of 2 targets can be read; nothing was written",
@@ -80,7 +86,8 @@ def test_what_cannot_be_read_comes_first_with_what_to_grant(
     emulator.set_faults(f"{HOME}/{FRANKFURT}", {"region_disabled": True})
     ended = check(*regions(*REGIONS), "--role-arn", role(HOME), "--role-arn", role(OTHER))
     assert ended.returncode == 1
-    denied = ended.stdout.splitlines()
+    header, *denied = ended.stdout.splitlines()
+    assert header == "target result"
     names = [f"{HOME}/{IRELAND}", f"{HOME}/{WEST}", *sorted(f"{OTHER}/{r}" for r in REGIONS)]
     names = [f"{name} cannot be read" for name in sorted(names)]
     names += [f"{HOME}/{FRANKFURT} is skipped", f"{HOME}/{EAST} can be read"]
@@ -99,7 +106,7 @@ def test_what_cannot_be_read_comes_first_with_what_to_grant(
 def test_an_empty_region_can_be_read(check: Check, emulator: Emulator) -> None:
     emulator.set_faults("*", {"empty": True})
     ended = check(*regions(EAST))
-    assert (ended.returncode, ended.stdout.splitlines()[0]) == (0, f"{HOME}/{EAST} can be read")
+    assert (ended.returncode, ended.stdout.splitlines()[1]) == (0, f"{HOME}/{EAST} can be read")
 
 
 def test_a_wrong_external_id_is_found_before_the_first_run(
@@ -133,7 +140,7 @@ def test_regions_that_cannot_be_told_are_found(
         monkeypatch.setenv("AWS_ENDPOINT_URL_EC2", url)
         ended = check("--region", "all", "--role-arn", role(OTHER), "--role-arn", role(THIRD))
     assert ended.returncode == 1
-    first, *others, last = ended.stdout.splitlines()
+    _, first, *others, last = ended.stdout.splitlines()
     assert first == (
         f"{OTHER}/all cannot be read: cannot tell which regions are enabled: UnauthorizedOperation "
         "on DescribeRegions: No.; grant account:ListRegions or ec2:DescribeRegions to the role or "
