@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from extract.landing import LandedPage, Page
 from extract.request import Request
 from schemas.api import SELF
 
@@ -50,11 +51,11 @@ def asks(request: Request) -> Iterator[Ask]:
             yield Ask(LIST_IMAGES, owner, {"owner": owner} | filters)
 
 
-def image_arns(operation: str, body: bytes) -> list[str]:
-    """The images that a page of ListImages named; none for a page of builds."""
-    if operation != LIST_IMAGES:
+def image_arns(page: Page | LandedPage) -> list[str]:
+    """The images that a page of ListImages named; none for a page of builds, which stays unread."""
+    if page.operation != LIST_IMAGES:
         return []
-    images = json.loads(body).get("imageVersionList") or []
+    images = json.loads(page.read_body()).get("imageVersionList") or []
     return [image["arn"] for image in images if "arn" in image]
 
 

@@ -19,13 +19,14 @@ from typing import Any, Final, NamedTuple, Self
 
 import pyarrow as pa
 
+from schemas.table import INSTANT
+
 ROLLOVER_BYTES: Final = 256 << 20
 """A landing file is closed and the next one begun past this size."""
 
 _REQUEST: Final = "request.json"
 _LOCK: Final = "lock"
 _CODEC: Final = pa.Codec("zstd", 1)  # 20-fold on real pages; 0.1 ms a page of 100 builds
-_ZONED: Final = pa.timestamp("us", tz="UTC")
 _FIELDS: Final[dict[str, pa.DataType]] = {
     "account_id": pa.string(),
     "region": pa.string(),
@@ -38,7 +39,7 @@ _FIELDS: Final[dict[str, pa.DataType]] = {
     "first_item": pa.int32(),
     "item_count": pa.int32(),
     "request_id": pa.string(),
-    "arrived_at": _ZONED,
+    "arrived_at": INSTANT,
     "body_bytes": pa.int64(),
 }
 SCHEMA: Final = pa.schema([*_FIELDS.items(), ("body", pa.large_binary())])
@@ -66,6 +67,10 @@ class Page:
     request_id: str | None
     arrived_at: datetime
     body: bytes
+
+    def read_body(self) -> bytes:
+        """The body's bytes, as of a page that landed."""
+        return self.body
 
 
 class LandedPage(NamedTuple):

@@ -69,7 +69,7 @@ class Listing:
         for page in pages:
             if page.attempt == last_attempt:
                 self._attempt = page.attempt
-                self._advance(page, image_arns(page.operation, page.read_body()))
+                self._advance(page)
         if pages:
             self.outcome = replace(self.outcome, started_at=pages[0].arrived_at)
         if self._remaining is not None and self._remaining <= 0:
@@ -123,7 +123,7 @@ class Listing:
         self._patience.granted()
         page = self._page_of(ask, response)
         self._land(page)
-        self._advance(page, image_arns(page.operation, page.body))
+        self._advance(page)
         if self._remaining is not None and self._remaining <= 0:
             self._reached_max_items()
         elif not self._asks:
@@ -196,7 +196,7 @@ class Listing:
             body=body,
         )
 
-    def _advance(self, page: Page | LandedPage, image_arns: list[str]) -> None:
+    def _advance(self, page: Page | LandedPage) -> None:
         """Moves on by a page that landed, to its next token or to what is asked next."""
         self._number = page.number
         self._token = page.next_token
@@ -205,7 +205,7 @@ class Listing:
             self.outcome = replace(self.outcome, builds_listed=0)
         if self._remaining is not None:
             self._remaining -= builds
-        self._asks.extend(asks_for_images(page.ownership, image_arns))
+        self._asks.extend(asks_for_images(page.ownership, image_arns(page)))
         if page.next_token is None:
             self._asks.popleft()
             self._pages = None

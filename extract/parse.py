@@ -13,10 +13,12 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from schemas.table import INSTANT
+
 Texts = Sequence[str | None]
 Columns = dict[str, pa.Array]
 
-_INSTANT: Final = re.compile(
+_ISO_8601: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?(Z|[+-][0-9]{2}:?[0-9]{2})?"
 )
 _IMAGE_ARN: Final = (
@@ -26,12 +28,11 @@ _IMAGE_ARN: Final = (
 )
 _VERSION: Final = r"^(?P<major>[0-9]+)(?:\.(?P<minor>[0-9]+)(?:\.(?P<patch>[0-9]+))?)?$"
 _ARN_TEXTS: Final = ("image_owner_account", "image_region", "image_slug", "semantic_version")
-_ZONED: Final = pa.timestamp("us", tz="UTC")
 
 
 def parse_instant(text: str | None) -> datetime | None:
     """An ISO 8601 instant; UTC where it names no zone, microseconds where it has finer fractions."""
-    if text is None or not _INSTANT.fullmatch(text):
+    if text is None or not _ISO_8601.fullmatch(text):
         return None
     try:
         instant = datetime.fromisoformat(text)
@@ -41,7 +42,7 @@ def parse_instant(text: str | None) -> datetime | None:
 
 
 def _instants(texts: Texts) -> Columns:
-    return {"created_at": pa.array([parse_instant(text) for text in texts], _ZONED)}
+    return {"created_at": pa.array([parse_instant(text) for text in texts], INSTANT)}
 
 
 def _image_arns(texts: Texts) -> Columns:
@@ -102,7 +103,7 @@ def parse_image_uri(uri: str | None) -> tuple[str | None, str | None, str | None
 def epoch_seconds(values: Sequence[float | None]) -> tuple[pa.Array, dict[int, float]]:
     """Instants from epoch seconds, and by position the values that no instant holds exactly."""
     if not any(value is not None for value in values):
-        return pa.nulls(len(values), _ZONED), {}
+        return pa.nulls(len(values), INSTANT), {}
     microseconds = [_microseconds(value) for value in values]
     inexact = {
         position: value
@@ -110,7 +111,7 @@ def epoch_seconds(values: Sequence[float | None]) -> tuple[pa.Array, dict[int, f
         if value is not None
         and (microseconds[position] is None or microseconds[position] / 1e6 != value)  # type: ignore[operator]  # None is ruled out before it
     }
-    return pa.array(microseconds, pa.int64()).cast(_ZONED), inexact
+    return pa.array(microseconds, pa.int64()).cast(INSTANT), inexact
 
 
 _FIRST: Final = int(datetime(1, 1, 1, tzinfo=UTC).timestamp())

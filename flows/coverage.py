@@ -8,7 +8,7 @@ joined to it.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -22,6 +22,10 @@ FILTERED: Final = "filtered"
 PART: Final = "part"
 NONE: Final = "none"
 
+_OUTCOME_COLUMNS: Final = tuple(
+    field.name for field in fields(TargetOutcome) if field.name != "builds_listed"
+)
+"""What a target's row of `snapshot_targets` has of its listing's outcome, under the same names."""
 _NO_HEAD: Final = (
     "the listing began at the given token, which is not where the date's snapshot had stopped: run "
     "without --starting-token"
@@ -62,22 +66,11 @@ class Shown:
 
     def row(self) -> dict[str, Any]:
         """The target's row of `snapshot_targets`."""
-        outcome = self.outcome
         return {
-            "account_id": outcome.account_id,
-            "region": outcome.region,
+            **{name: getattr(self.outcome, name) for name in _OUTCOME_COLUMNS},
             "captured_at": self.captured_at or self._empty_capture(),
-            "status": outcome.status,
             "coverage": self.coverage,
-            "error_code": outcome.error_code,
-            "error_message": outcome.error_message,
-            "pages": outcome.pages,
             "builds": self.builds,
-            "requests": outcome.requests,
-            "throttles": outcome.throttles,
-            "started_at": outcome.started_at,
-            "finished_at": outcome.finished_at,
-            "resume_token": outcome.resume_token,
             "carried_from": self.carried_from,
             "request": self.request,
         }
@@ -179,19 +172,7 @@ def _question(request: str) -> dict[str, Any]:
 
 def _kept(row: dict[str, Any]) -> Shown:
     """A target that this run was not asked for, as the date had it."""
-    outcome = TargetOutcome(
-        account_id=row["account_id"],
-        region=row["region"],
-        status=row["status"],
-        error_code=row["error_code"],
-        error_message=row["error_message"],
-        pages=row["pages"],
-        requests=row["requests"],
-        throttles=row["throttles"],
-        started_at=row["started_at"],
-        finished_at=row["finished_at"],
-        resume_token=row["resume_token"],
-    )
+    outcome = TargetOutcome(**{name: row[name] for name in _OUTCOME_COLUMNS})
     return Shown(
         outcome,
         row["request"],

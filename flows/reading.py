@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -32,8 +31,7 @@ RESUMED_SECONDS: Final = 3600.0
 """Pages older than this are read again rather than shown as if they were today's last word."""
 
 
-@contextmanager
-def held_landing(parameters: SnapshotParameters, plan: Plan) -> Iterator[bool]:
+def held_landing(parameters: SnapshotParameters, plan: Plan) -> AbstractContextManager[bool]:
     """Keeps the run's landing to this process until its commit; yields whether it was taken over.
 
     Where an earlier run of the date with the same request was cut off before it could commit, within
@@ -41,8 +39,7 @@ def held_landing(parameters: SnapshotParameters, plan: Plan) -> Iterator[bool]:
     """
     interrupted = _interrupted(parameters, plan) if parameters.resume else []
     asked = json.dumps([plan.request.to_json(), parameters.demo])
-    with held(landing_of(parameters, plan), asked, interrupted) as is_taken_over:
-        yield is_taken_over
+    return held(landing_of(parameters, plan), asked, interrupted)
 
 
 def land(
