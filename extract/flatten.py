@@ -6,6 +6,7 @@ the API sent, and a row can be handed on at once. Every build that was sent come
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, groupby
@@ -30,14 +31,18 @@ BATCH_BYTES: Final = 4 << 20
 Tables = dict[str, pa.Table]
 
 
-def flatten(pages: Iterable[LandedPage]) -> Iterator[Tables]:
+def flatten(
+    pages: Iterable[LandedPage], listed: Counter[tuple[str, str]] | None = None
+) -> Iterator[Tables]:
     """The four data tables of the pages, in batches; each batch has all four.
 
     Only the pages of a target's last attempt count. Where a target lists an ARN twice, the last
-    seen is kept.
+    seen is kept. `listed` gains, by account and region, the builds that count of the pages read.
     """
     batch = _Batch()
     for page, builds in _last_seen_builds(pages):
+        if listed is not None:
+            listed[page.account_id, page.region] += len(builds)
         batch.add(page, builds)
         if batch.size_bytes >= BATCH_BYTES:
             yield _tables_of(batch)

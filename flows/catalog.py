@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 
 from flows.parameters import ParameterError
-from lake.warehouse import view_columns
+from lake.definitions import view_columns
 from schemas.view import View, column_comment, views
 
 

@@ -12,15 +12,24 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from flows.formats import Format
+from flows.loading import Model, load_parameters
 from flows.mistakes import EXIT_USAGE, errors_in_one_line, stop_printing
 from flows.options import with_parameter_options
-from flows.parameters import ENVIRONMENT_PREFIX, ParameterError, SnapshotParameters, load_parameters
+from flows.parameters import (
+    ENVIRONMENT_PREFIX,
+    LakeParameters,
+    MaintainParameters,
+    ParameterError,
+    RebuildParameters,
+    SnapshotParameters,
+)
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import State
@@ -42,6 +51,9 @@ Warehouse = Annotated[
     typer.Option(
         help="The DuckDB file of views over the lake.", envvar=f"{ENVIRONMENT_PREFIX}WAREHOUSE"
     ),
+]
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", help="A TOML file; its keys are these options.")
 ]
 Form = Annotated[Format, typer.Option("--format", help="How to print the rows.")]
 DEFAULTS: Final = SnapshotParameters()
@@ -68,9 +80,7 @@ def imagelake(
 
 
 def _run(
-    config: Annotated[
-        Path | None, typer.Option(help="A TOML file; its keys are these options.")
-    ] = None,
+    config: ConfigFile = None,
     track: Annotated[
         bool,
         typer.Option(
@@ -87,7 +97,7 @@ def _run(
     from flows import tracking
     from flows.summary import exit_status, lines
 
-    parameters = _load(options, config)
+    parameters = _load(SnapshotParameters, options, config)
     if track or tracking.is_configured():
         summary = _take_tracked(parameters, is_temporary=not tracking.is_configured())
     else:
@@ -98,9 +108,7 @@ def _run(
 
 
 def _check(
-    config: Annotated[
-        Path | None, typer.Option(help="A TOML file; its keys are these options.")
-    ] = None,
+    config: ConfigFile = None,
     **options: Any,
 ) -> None:
     """Try every target with one small call, and say what to grant; write nothing."""
@@ -108,7 +116,7 @@ def _check(
     from flows.reading import try_targets
     from flows.summary import trial_lines
 
-    with environment_of(_load(options, config)) as parameters:
+    with environment_of(_load(SnapshotParameters, options, config)) as parameters:
         outcomes = try_targets(parameters)
     _print(trial_lines(outcomes))
     raise typer.Exit(any(outcome.status == "failed" for outcome in outcomes))
@@ -123,9 +131,9 @@ def _print(lines: Iterable[str]) -> None:
         stop_printing()
 
 
-def _load(options: Mapping[str, Any], config: Path | None) -> SnapshotParameters:
+def _load(model: type[Model], options: Mapping[str, Any], config: Path | None) -> Model:
     given = {name: value for name, value in options.items() if value not in (None, [])}
-    return load_parameters(given, config)
+    return load_parameters(model, given, config)
 
 
 def _take_untracked(parameters: SnapshotParameters) -> Summary:
@@ -169,8 +177,70 @@ def _say(line: str) -> None:
     sys.stderr.write(line + "\n")
 
 
-app.command("run")(with_parameter_options(_run))
-app.command("check")(with_parameter_options(_check))
+def _rebuild(config: ConfigFile = None, **options: Any) -> None:
+    """Derive the tables again from the raw pages kept in the lake, and commit them."""
+    from flows.upkeep import rebuild_dates, rebuild_lines
+
+    rebuilds = rebuild_dates(_load(RebuildParameters, options, config), _say)
+    _print(rebuild_lines(rebuilds))
+    raise typer.Exit((3 if rebuilds.done else 1) if rebuilds.refused else 0)
+
+
+def _maintain(config: ConfigFile = None, **options: Any) -> None:
+    """Remove what need not be kept, and compact what is scattered over many files."""
+    from flows.upkeep import maintain_lake, maintain_lines
+
+    parameters = _load(MaintainParameters, options, config)
+    done = maintain_lake(parameters, _say)
+    _print(maintain_lines(done, is_dry=parameters.dry_run))
+
+
+def _rollback(
+    snapshot_date: Annotated[datetime, typer.Argument(metavar="DATE", formats=["%Y-%m-%d"])],
+    run_id: Annotated[
+        str | None, typer.Argument(metavar="RUN", help="Without it, the date's runs are listed.")
+    ] = None,
+    config: ConfigFile = None,
+    **options: Any,
+) -> None:
+    """Show an older run of a date again."""
+    from flows.upkeep import roll_back, run_lines
+
+    parameters = _load(LakeParameters, options, config)
+    if run_id is None:
+        _print(run_lines(parameters, snapshot_date.date()))
+        return
+    record = roll_back(parameters, snapshot_date.date(), run_id)
+    typer.echo(f"{record.snapshot_date} shows run {record.run_id}")
+
+
+def _publish(
+    pinned: Annotated[
+        bool,
+        typer.Option("--pinned", help="A frozen copy: it shows what the lake shows now, for good."),
+    ] = False,
+    config: ConfigFile = None,
+    **options: Any,
+) -> None:
+    """Build a warehouse of live views over a lake."""
+    from flows.planning import lake_of
+    from lake.storage import StorageError
+    from lake.warehouse import publish, publish_pinned
+
+    parameters = _load(LakeParameters, options, config)
+    lake = lake_of(parameters)
+    if not any(True for _ in lake.files("")) and not Path(lake.uri).is_dir():
+        raise StorageError(f"--lake {parameters.lake!r}: there is none; `imagelake run` makes one")
+    is_new = (publish_pinned if pinned else publish)(lake, parameters.warehouse)
+    typer.echo(f"{parameters.warehouse}: {'built' if is_new else 'up to date'}")
+
+
+app.command("run")(with_parameter_options(_run, SnapshotParameters))
+app.command("check")(with_parameter_options(_check, SnapshotParameters))
+app.command("publish")(with_parameter_options(_publish, LakeParameters))
+app.command("rebuild")(with_parameter_options(_rebuild, RebuildParameters))
+app.command("maintain")(with_parameter_options(_maintain, MaintainParameters))
+app.command("rollback")(with_parameter_options(_rollback, LakeParameters))
 
 
 @app.command()
@@ -193,32 +263,21 @@ def sql(
 
 
 @app.command()
-def status(warehouse: Warehouse = DEFAULTS.warehouse, form: Form = Format.TABLE) -> None:
+def status(
+    warehouse: Warehouse = DEFAULTS.warehouse,
+    form: Form = Format.TABLE,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Read every file and name what is damaged.")
+    ] = False,
+) -> None:
     """Show the newest snapshot and how complete and fresh each target is."""
-    from flows.status import write_status
+    from flows.status import verify_lake, write_status
     from lake.warehouse import connect
 
     with connect(warehouse) as connection:
+        if verify:
+            raise typer.Exit(verify_lake(connection, sys.stdout, _say))
         write_status(connection, form, sys.stdout)
-
-
-@app.command()
-def publish(
-    lake: Annotated[
-        str,
-        typer.Option(help="The lake: a folder of Parquet.", envvar=f"{ENVIRONMENT_PREFIX}LAKE"),
-    ] = DEFAULTS.lake,
-    warehouse: Warehouse = DEFAULTS.warehouse,
-) -> None:
-    """Build a warehouse of live views over a lake."""
-    from lake.storage import StorageError, open_lake
-    from lake.warehouse import publish as build
-
-    folder = open_lake(lake)
-    if not folder.root.is_dir():
-        raise StorageError(f"--lake {lake!r}: there is none; `imagelake run` makes one")
-    is_new = build(folder, warehouse)
-    typer.echo(f"{warehouse}: {'built' if is_new else 'up to date'}")
 
 
 @app.command()
@@ -250,8 +309,6 @@ def emulator(
     ] = None,
 ) -> None:
     """Serve a local Image Builder endpoint with a seeded, evolving fleet and scripted faults."""
-    from datetime import datetime
-
     from extract.emulator.server import run
     from extract.emulator.settings import ACCOUNTS, REGIONS, Settings
 

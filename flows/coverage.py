@@ -14,10 +14,10 @@ from typing import Any, Final
 
 from extract.request import Request
 from extract.targets import ALL_REGIONS, TargetOutcome
+from lake.captures import WHOLE
 from lake.carry import EarlierRun, TargetKey
 from schemas.snapshots import COMPLETE, SKIPPED, TRUNCATED
 
-WHOLE: Final = "whole"
 FILTERED: Final = "filtered"
 PART: Final = "part"
 NONE: Final = "none"
@@ -38,6 +38,7 @@ class Shown:
 
     `carries`: the earlier run's rows are shown; `shows_own_rows`: this run's are. Both, where this
     run went on where the earlier one had stopped. `is_asked`: this run was to read the target.
+    `earlier_raw_runs` have the raw pages of the rows carried.
     """
 
     outcome: TargetOutcome
@@ -46,6 +47,7 @@ class Shown:
     shows_own_rows: bool
     is_asked: bool = True
     carried_from: str | None = None
+    earlier_raw_runs: tuple[str, ...] = ()
     builds: int = 0
     captured_at: datetime | None = None
 
@@ -58,6 +60,10 @@ class Shown:
     def is_read(self) -> bool:
         """True where nothing of the target is missing."""
         return self.outcome.status in (COMPLETE, SKIPPED)
+
+    def raw_runs(self, run_id: str) -> tuple[str, ...]:
+        """The runs whose raw pages have the rows shown, this run's (`run_id`) before the others'."""
+        return (run_id, *self.earlier_raw_runs) if self.shows_own_rows else self.earlier_raw_runs
 
     def count(self, builds: int, captured_at: datetime) -> None:
         """Counts rows of the target."""
@@ -105,7 +111,12 @@ def _shown(outcome: TargetOutcome, request: Request, before: dict[str, Any] | No
     own = Shown(outcome, request.to_json(), coverage, shows_own_rows=True)
     if before is not None and _goes_on(outcome, request, before):
         joined = _full_coverage(request) if outcome.status == COMPLETE else PART
-        return replace(own, coverage=joined, carried_from=before["run_id"])
+        return replace(
+            own,
+            coverage=joined,
+            carried_from=before["run_id"],
+            earlier_raw_runs=before["raw_runs"],
+        )
     if request.starting_token and outcome.status == COMPLETE:
         own.outcome = replace(
             outcome, status=TRUNCATED, error_code="StartingToken", error_message=_NO_HEAD
@@ -119,6 +130,7 @@ def _shown(outcome: TargetOutcome, request: Request, before: dict[str, Any] | No
         coverage=before["coverage"],
         shows_own_rows=False,
         carried_from=before["carried_from"] or before["run_id"],
+        earlier_raw_runs=before["raw_runs"],
     )
 
 
@@ -180,4 +192,5 @@ def _kept(row: dict[str, Any]) -> Shown:
         shows_own_rows=False,
         is_asked=False,
         carried_from=(row["carried_from"] or row["run_id"]) if row["coverage"] != NONE else None,
+        earlier_raw_runs=row["raw_runs"],
     )

@@ -19,6 +19,11 @@ INTERRUPTED: Final = (
     "that had landed"
 )
 
+AFTER_A_CHECK: Final = (
+    "the raw pages are kept in the lake's _raw folder for a look; run it again, within the hour on the "
+    "same pages, with --accept-drop where builds are rightly gone"
+)
+
 UsageError: Final[Any] = typer.BadParameter.__mro__[1]  # click's own, wherever typer keeps it
 
 
@@ -56,6 +61,7 @@ def _explain(error: Exception) -> tuple[str, int]:
     from pyarrow import ArrowException
 
     from extract.errors import CALL_ERRORS, TargetError
+    from lake.checks import CheckError
     from lake.commit import CommitError
     from lake.storage import StorageError
 
@@ -65,6 +71,8 @@ def _explain(error: Exception) -> tuple[str, int]:
         return str(error), EXIT_USAGE
     if isinstance(error, CommitError):
         return f"not committed: {error}", EXIT_NOTHING_COMMITTED
+    if isinstance(error, CheckError):
+        return f"not committed: {error}; {AFTER_A_CHECK}", EXIT_NOTHING_COMMITTED
     if isinstance(error, duckdb.Error):
         return str(error).strip(), EXIT_USAGE
     if isinstance(error, CALL_ERRORS) and not isinstance(error, OSError):

@@ -1,20 +1,32 @@
-"""The options of `run`, derived from the parameter model so that the two cannot drift apart."""
+"""The options of the commands, derived from their parameter models so that they cannot drift apart."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
+from pydantic.fields import FieldInfo
 
-from flows.parameters import SnapshotParameters, option_name
+from flows.loading import option_name
+from flows.parameters import LakeParameters
 
-_DEFAULTS: Final = SnapshotParameters()
 _METAVARS: Final = {
     "lake": "URI",
     "warehouse": "FILE",
+    "visibility_seconds": "SECONDS",
+    "spool": "DIR",
+    "s3_sse": "NAME",
+    "s3_kms_key": "ARN",
+    "s3_bucket_owner": "ID",
+    "max_drop": "PART",
+    "keep_days": "N",
+    "keep_monthly": "N",
+    "keep_raw_days": "N",
+    "grace_hours": "HOURS",
+    "orphan_hours": "HOURS",
     "date": "YYYY-MM-DD",
     "region": "NAME",
     "role_arn": "ARN",
@@ -35,7 +47,9 @@ _METAVARS: Final = {
 }
 
 
-def with_parameter_options(command: Callable[..., None]) -> Callable[..., None]:
+def with_parameter_options(
+    command: Callable[..., None], model: type[LakeParameters], without: Collection[str] = ()
+) -> Callable[..., None]:
     """The command with an option for every field of the parameter model, in the model's order."""
     signature = inspect.signature(command, eval_str=True)
     own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
@@ -43,7 +57,8 @@ def with_parameter_options(command: Callable[..., None]) -> Callable[..., None]:
         inspect.Parameter(
             name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
         )
-        for name, (annotation, default) in _options().items()
+        for name, (annotation, default) in _options(model).items()
+        if name not in without
     ]
     command.__signature__ = signature.replace(parameters=[*fields, *_keyword_only(own)])  # type: ignore[attr-defined]  # functions take attributes
     command.__annotations__ = {p.name: p.annotation for p in [*fields, *own]}
@@ -54,10 +69,10 @@ def _keyword_only(parameters: list[inspect.Parameter]) -> list[inspect.Parameter
     return [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters]
 
 
-def _options() -> dict[str, tuple[Any, Any]]:
+def _options(model: type[LakeParameters]) -> dict[str, tuple[Any, Any]]:
     """By field, the option's annotation and default; values stay text until the model reads them."""
     options: dict[str, tuple[Any, Any]] = {}
-    for name, field in SnapshotParameters.model_fields.items():
+    for name, field in model.model_fields.items():
         if name == "accounts":
             continue  # tables, which only a file can hold
         is_switch = field.annotation is bool
@@ -65,15 +80,14 @@ def _options() -> dict[str, tuple[Any, Any]]:
         if is_switch and field.default:
             names += f"/--no-{names.removeprefix('--')}"
         option = typer.Option(
-            names, help=_help(name), show_default=False, metavar=_METAVARS.get(name)
+            names, help=_help(field), show_default=False, metavar=_METAVARS.get(name)
         )
         kind = bool if is_switch else list[str] if field.default_factory else str
         options[name] = (Annotated[kind | None, option], None)
     return options
 
 
-def _help(name: str) -> str:
-    description = SnapshotParameters.model_fields[name].description
-    default = getattr(_DEFAULTS, name)
-    is_told = isinstance(default, str | int | float | Path) and not isinstance(default, bool)
-    return f"{description} [default: {default}]" if is_told else f"{description}"
+def _help(field: FieldInfo) -> str:
+    is_told = isinstance(field.default, str | int | float | Path)
+    is_told = is_told and not isinstance(field.default, bool)
+    return f"{field.description} [default: {field.default}]" if is_told else f"{field.description}"

@@ -1,4 +1,4 @@
-"""The one model of a run's parameters: flow parameters, TOML keys, environment and options are it.
+"""The models of the commands' parameters: flow parameters, TOML keys, environment and options.
 
 A field `page_size` is the option `--page-size`, the key `page-size` or `page_size` of the file given
 with `--config`, and the variable `IMAGELAKE_PAGE_SIZE`; its description is the help text everywhere.
@@ -7,14 +7,10 @@ with `--config`, and the variable `IMAGELAKE_PAGE_SIZE`; its description is the 
 # No `from __future__ import annotations`: Prefect resolves a flow's annotations itself, and a
 # pydantic parameter then breaks `serve()`.
 import datetime
-import json
-import os
 import re
-import tomllib
-from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
     BaseModel,
@@ -22,7 +18,6 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
-    ValidationError,
     field_validator,
     model_validator,
 )
@@ -31,10 +26,17 @@ from extract.request import Request
 from schemas.api import FILTER_NAMES, IMAGE_VERSION_ARN, MAX_PAGE_SIZE, SELF, Owner
 
 ENVIRONMENT_PREFIX: Final = "IMAGELAKE_"
+ACCOUNT_ID: Final = r"^[0-9]{12}$"
 
 
 class ParameterError(Exception):
     """A parameter is wrong; the message names the option and the value."""
+
+
+def did_you_mean(word: str, known: "list[str] | tuple[str, ...]") -> str:
+    """A hint at the known word that is near, or nothing."""
+    near = get_close_matches(word, known, n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def _as_list(value: Any) -> Any:
@@ -48,9 +50,7 @@ def _own() -> list[Owner]:
 Strings = Annotated[list[str], BeforeValidator(_as_list)]
 
 
-AccountIds = Annotated[
-    list[Annotated[str, Field(pattern=r"^[0-9]{12}$")]], BeforeValidator(_as_list)
-]
+AccountIds = Annotated[list[Annotated[str, Field(pattern=ACCOUNT_ID)]], BeforeValidator(_as_list)]
 
 
 class AccountParameters(BaseModel):
@@ -63,17 +63,40 @@ class AccountParameters(BaseModel):
     region: Strings = Field(default_factory=list, description="Its regions (default: all's).")
 
 
-class SnapshotParameters(BaseModel):
-    """What to snapshot and where to put it."""
+class LakeParameters(BaseModel):
+    """Where the lake and its warehouse are, and how the lake is written."""
 
     model_config = ConfigDict(extra="forbid", validate_default=False, hide_input_in_errors=True)
 
-    lake: str = Field("data/lake", description="The lake: a folder of Parquet.")
+    lake: str = Field("data/lake", description="The lake: a folder, or s3://BUCKET/PREFIX.")
     warehouse: Path = Field(
         Path("data/imagelake.duckdb"), description="The DuckDB file of views over the lake."
     )
+    visibility_seconds: float | None = Field(
+        None,
+        ge=0,
+        description="From a commit to its taking effect: above the time to write its record and the "
+        "clocks' skew (default: 0.5, on S3 5).",
+    )
+    spool: Path | None = Field(
+        None,
+        description="Where pages land and files are built for a lake on S3 (default: the user's "
+        "cache folder).",
+    )
+    s3_sse: Literal["AES256", "aws:kms", "aws:kms:dsse"] | None = Field(
+        None, description="S3 encryption to ask for: AES256, aws:kms or aws:kms:dsse."
+    )
+    s3_kms_key: str | None = Field(None, description="The KMS key that S3 encrypts with.")
+    s3_bucket_owner: str | None = Field(
+        None, pattern=ACCOUNT_ID, description="The account that must own the bucket."
+    )
+
+
+class SnapshotParameters(LakeParameters):
+    """What to snapshot and where to put it."""
+
     date: datetime.date | None = Field(
-        None, description="The date to file the snapshot under, YYYY-MM-DD (default: today, UTC)."
+        None, description="The date to file the snapshot under (default: today, UTC)."
     )
     region: Strings = Field(
         default_factory=list,
@@ -142,6 +165,13 @@ class SnapshotParameters(BaseModel):
         True,
         description="Go on where an earlier run of the date was cut off before it could commit.",
     )
+    max_drop: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="Refuse a snapshot where more than this part of a target's builds is gone.",
+    )
+    accept_drop: bool = Field(False, description="Take a snapshot however many builds are gone.")
     demo: bool = Field(
         False, description="Read an embedded emulator instead of AWS: no account needed."
     )
@@ -165,7 +195,7 @@ class SnapshotParameters(BaseModel):
                 raise ValueError(f"{text!r}: expected NAME=VALUE[,VALUE…]")
             if name not in FILTER_NAMES:
                 raise ValueError(
-                    f"{name!r} is no filter{_did_you_mean(name, FILTER_NAMES)}; the filters are "
+                    f"{name!r} is no filter{did_you_mean(name, FILTER_NAMES)}; the filters are "
                     + ", ".join(FILTER_NAMES)
                 )
         return filters
@@ -195,106 +225,39 @@ class SnapshotParameters(BaseModel):
         return self.model_dump_json(exclude_defaults=True)
 
 
-def load_parameters(
-    options: Mapping[str, Any], config: Path | None, environment: Mapping[str, str] = os.environ
-) -> SnapshotParameters:
-    """The parameters from options, which override the environment, which overrides the file.
+class RebuildParameters(LakeParameters):
+    """Which dates to derive again from their raw pages."""
 
-    Raises ParameterError with one line that names the option and the value.
-    """
-    if config is None and (named := environment.get(f"{ENVIRONMENT_PREFIX}CONFIG")):
-        config = Path(named)
-    given = _from_file(config) if config else {}
-    given |= _from_environment(environment) | dict(options)
-    try:
-        return SnapshotParameters(**given)
-    except ValidationError as error:
-        raise ParameterError(_one_line(error, given)) from None
+    date: datetime.date | None = Field(None, description="The date to rebuild.")
+    all: bool = Field(False, description="Rebuild every date.")
+
+    @model_validator(mode="after")
+    def _one_or_all(self) -> "RebuildParameters":
+        if (self.date is None) == (not self.all):
+            raise ValueError("give --date YYYY-MM-DD, or --all for every date")
+        return self
 
 
-def option_name(field: str) -> str:
-    """The option of a field: `--page-size` of `page_size`."""
-    return "--" + field.replace("_", "-")
+class MaintainParameters(LakeParameters):
+    """What to keep, and for how long."""
 
-
-def _from_file(path: Path) -> dict[str, Any]:
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ParameterError(
-            f"--config {str(path)!r}: {error.strerror}; give a TOML file"
-        ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ParameterError(f"--config {str(path)!r}: no valid TOML: {error}") from None
-    given = {}
-    for key, value in content.items():
-        name = key.replace("-", "_")
-        if name not in SnapshotParameters.model_fields:
-            known = [field.replace("_", "-") for field in SnapshotParameters.model_fields]
-            hint = _did_you_mean(key, known)
-            raise ParameterError(f"--config {str(path)!r}: unknown key {key!r}{hint}")
-        given[name] = _with_underscores(value)
-    return given
-
-
-def _with_underscores(value: Any) -> Any:
-    """The value with the keys of its tables spelled as fields."""
-    if isinstance(value, dict):
-        return {key.replace("-", "_"): _with_underscores(member) for key, member in value.items()}
-    return [_with_underscores(member) for member in value] if isinstance(value, list) else value
-
-
-def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
-    given: dict[str, Any] = {}
-    for name, field in SnapshotParameters.model_fields.items():
-        text = environment.get(ENVIRONMENT_PREFIX + name.upper())
-        if text is not None:
-            given[name] = _list_of(name, text) if field.default_factory else text
-    return given
-
-
-def _list_of(name: str, text: str) -> list[str]:
-    """A repeatable option's values: a JSON list, or separated by commas (a filter: one)."""
-    if text.startswith("["):
-        try:
-            values: list[str] = json.loads(text)
-        except ValueError as error:
-            variable = ENVIRONMENT_PREFIX + name.upper()
-            raise ParameterError(f"{variable} {text!r}: no JSON list: {error}") from None
-        return values
-    return [text] if name == "filter" else [part for part in text.split(",") if part]
-
-
-def _one_line(error: ValidationError, given: Mapping[str, Any]) -> str:
-    """The first problem in words: the option, the value, what was expected."""
-    problem = error.errors(include_url=False)[0]
-    message = problem["msg"].removeprefix("Value error, ")
-    if not problem["loc"]:
-        return message
-    name = str(problem["loc"][0])
-    if name == "accounts":  # without the value: it may hold an external id
-        where = " ".join(str(p + 1 if isinstance(p, int) else p) for p in problem["loc"][1:])
-        return f"[[accounts]] {where}: {message[0].lower()}{message[1:]}"
-    if name == "external_id":
-        return f"{option_name(name)}: AWS asks for at least 2 characters"
-    if name == "filter" and len(problem["loc"]) == 1:
-        return f"{option_name(name)} {message}"
-    value = given.get(name)
-    if len(problem["loc"]) > 1 and isinstance(value, list):
-        value = value[int(problem["loc"][1])]
-    shown = value if isinstance(value, str) else json.dumps(value, default=str)
-    message = _PLAINER.get(name, message)
-    return f"{option_name(name)} {shown!r}: {message[0].lower()}{message[1:]}"
-
-
-_PLAINER: Final = {
-    "date": "not a date; expected YYYY-MM-DD",
-    "include_account": "not an account; expected its 12 digits",
-    "exclude_account": "not an account; expected its 12 digits",
-    "organization_role": "not a role's name; expected the part after role/ of its ARN",
-}
-
-
-def _did_you_mean(word: str, known: "list[str] | tuple[str, ...]") -> str:
-    near = get_close_matches(word, known, n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    keep_days: int | None = Field(
+        None, ge=1, description="Remove dates older than so many days (default: keep every date)."
+    )
+    keep_monthly: int = Field(
+        0, ge=0, description="Of so many months before, keep the last date of each."
+    )
+    keep_raw_days: int | None = Field(
+        None, ge=1, description="Remove raw pages older than so many days (default: keep them)."
+    )
+    grace_hours: float = Field(
+        168.0,
+        ge=0,
+        description="Remove a superseded run, or the pages of one that never committed, so many "
+        "hours after.",
+    )
+    orphan_hours: float = Field(
+        24.0, ge=0, description="Remove files that no commit names when they are so many hours old."
+    )
+    compact: bool = Field(True, description="Rewrite a date whose tables are in many small files.")
+    dry_run: bool = Field(False, description="Say what would go and how much; remove nothing.")

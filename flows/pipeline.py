@@ -17,13 +17,12 @@ from extract.errors import NO_CREDENTIALS, TargetError
 from extract.targets import TargetOutcome
 from flows.coverage import Shown
 from flows.parameters import SnapshotParameters
-from flows.planning import Plan, plan
+from flows.planning import Plan, lake_of, plan
 from flows.reading import held_landing, land
 from flows.watch import Silent, Watch, counted
 from flows.writing import Written, write
-from lake.carry import TargetKey
+from lake.carry import TargetKey, raw_runs_fact
 from lake.commit import Commit, commit
-from lake.storage import open_lake
 from lake.warehouse import current_captures, publish
 from schemas.snapshots import COMPLETE, FAILED
 
@@ -33,7 +32,8 @@ class Summary:
     """A committed run in a few words.
 
     `last_whole` has, where some target was not read whole, each target's date of the capture that
-    the current_* views show. `warehouse_problem`: why the warehouse is not up to date.
+    the current_* views show. `warnings`: what the data checks wondered at. `warehouse_problem`: why
+    the warehouse is not up to date.
     """
 
     run_id: str
@@ -43,6 +43,7 @@ class Summary:
     targets: tuple[Shown, ...]
     seconds: float
     last_whole: dict[TargetKey, date]
+    warnings: tuple[str, ...] = ()
     warehouse_problem: str | None = None
 
     @property
@@ -69,18 +70,26 @@ class Steps:
 
 def commit_run(parameters: SnapshotParameters, plan: Plan, written: Written) -> Commit:
     """Shows the run, all tables at once, and returns when it is visible."""
+    raw_runs = {
+        (t.outcome.account_id, t.outcome.region): t.raw_runs(plan.run.run_id)
+        for t in written.targets
+    }
     return commit(
-        open_lake(parameters.lake),
+        lake_of(parameters),
         plan.run,
         written.manifest,
-        {"status": written.status, "is_demo": parameters.demo},
+        {
+            "status": written.status,
+            "is_demo": parameters.demo,
+            **raw_runs_fact(plan.run.run_id, raw_runs),
+        },
         written.after,
     )
 
 
 def publish_warehouse(parameters: SnapshotParameters) -> bool:
     """Builds the warehouse where there is none, or its views have changed."""
-    return publish(open_lake(parameters.lake), parameters.warehouse)
+    return publish(lake_of(parameters), parameters.warehouse)
 
 
 PLAIN: Final = Steps(plan, land, write, commit_run, publish_warehouse)
@@ -95,6 +104,7 @@ def take_snapshot(
     ParameterError. A target that cannot be read is no error: it is in the summary.
     """
     steps, watch = steps or PLAIN, watch or Silent()
+    lake = lake_of(parameters)  # an s3:// lake's credentials are the caller's, an emulator or not
     with environment_of(parameters) as parameters:
         plan = steps.plan(parameters)
         watch.planned(plan.targets)
@@ -107,6 +117,7 @@ def take_snapshot(
             written = steps.write(parameters, plan, outcomes)
             watch.doing("committing")
             steps.commit(parameters, plan, written)
+        lake.forget(plan.run.raw_folder)
     problem = _publish(steps, parameters)
     is_told = written.status == COMPLETE or problem is not None
     return Summary(
@@ -117,6 +128,7 @@ def take_snapshot(
         targets=written.targets,
         seconds=(datetime.now(UTC) - plan.run.started_at).total_seconds(),
         last_whole={} if is_told else current_captures(parameters.warehouse),
+        warnings=written.warnings,
         warehouse_problem=problem,
     )
 

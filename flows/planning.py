@@ -13,11 +13,12 @@ from extract.request import Request
 from extract.sessions import Sessions
 from extract.targets import Scope, Target, account_of_role, resolve_targets
 from flows.coverage import loses_builds
-from flows.parameters import ParameterError, SnapshotParameters
+from flows.parameters import LakeParameters, ParameterError, SnapshotParameters
 from lake.carry import earlier_run
 from lake.commit import newest_content
+from lake.location import open_lake
 from lake.run import Run
-from lake.storage import Folder, open_lake
+from lake.storage import Lake, LakeSettings
 from lake.warehouse import make_place, require_replaceable
 
 READ_TIMEOUT_SECONDS: Final = 60.0
@@ -35,7 +36,7 @@ class Plan:
 def plan(parameters: SnapshotParameters) -> Plan:
     """Who is to be asked what: resolves accounts and regions, and refuses what would lose data."""
     run = Run.begin(datetime.now(UTC), parameters.date)
-    lake = open_lake(parameters.lake)
+    lake = lake_of(parameters)
     require_replaceable(parameters.warehouse)
     _refuse_mixing(lake, parameters)
     request = parameters.request()
@@ -51,9 +52,23 @@ def plan(parameters: SnapshotParameters) -> Plan:
     return Plan(run, tuple(targets), request)
 
 
+def lake_of(parameters: LakeParameters) -> Lake:
+    """The lake, with its settings."""
+    return open_lake(
+        parameters.lake,
+        LakeSettings(
+            visibility_seconds=parameters.visibility_seconds,
+            spool=parameters.spool,
+            s3_sse=parameters.s3_sse,
+            s3_kms_key=parameters.s3_kms_key,
+            s3_bucket_owner=parameters.s3_bucket_owner,
+        ),
+    )
+
+
 def landing_of(parameters: SnapshotParameters, plan: Plan) -> Path:
-    """Where the run's raw pages are."""
-    return open_lake(parameters.lake).path(plan.run.raw_folder)
+    """Where, on this machine's disk, the run's raw pages land."""
+    return lake_of(parameters).working(plan.run.raw_folder)
 
 
 def sessions_of(parameters: SnapshotParameters) -> Sessions:
@@ -87,7 +102,7 @@ def _revealed(secret: SecretStr | None) -> str | None:
     return secret.get_secret_value() if secret else None
 
 
-def _refuse_mixing(lake: Folder, parameters: SnapshotParameters) -> None:
+def _refuse_mixing(lake: Lake, parameters: SnapshotParameters) -> None:
     """Emulated builds never get among real ones, nor real ones among them."""
     newest = newest_content(lake)
     if newest is None or newest["is_demo"] == parameters.demo:
@@ -99,7 +114,7 @@ def _refuse_mixing(lake: Folder, parameters: SnapshotParameters) -> None:
     )
 
 
-def _refuse_narrowing(lake: Folder, run: Run, targets: list[Target], request: Request) -> None:
+def _refuse_narrowing(lake: Lake, run: Run, targets: list[Target], request: Request) -> None:
     """A snapshot that asks for less would replace its date's, and lose what it leaves out."""
     earlier = earlier_run(lake, run.snapshot_date)
     for target in targets:

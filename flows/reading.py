@@ -19,12 +19,11 @@ from extract.schedule import run_listings
 from extract.sessions import Sessions
 from extract.targets import Target, TargetOutcome, resolve_targets
 from flows.parameters import SnapshotParameters
-from flows.planning import Plan, landing_of, scope_of, sessions_of
+from flows.planning import Plan, lake_of, landing_of, scope_of, sessions_of
 from flows.watch import Silent, Watch
 from lake.carry import TargetKey
 from lake.commit import commits
 from lake.run import Run
-from lake.storage import open_lake
 from schemas.snapshots import COMPLETE, FAILED, SKIPPED
 
 RESUMED_SECONDS: Final = 3600.0
@@ -64,7 +63,8 @@ def land(
             listing.go_on(landed[target.account_id, target.region])
             listings.append(listing)
         outcomes = run_listings(listings, parameters.concurrency, watch.called)
-        return tuple(with_regions_told_apart(outcomes))
+    lake_of(parameters).keep(plan.run.raw_folder)
+    return tuple(with_regions_told_apart(outcomes))
 
 
 def try_targets(
@@ -128,7 +128,7 @@ def _interrupted(parameters: SnapshotParameters, plan: Plan) -> list[Path]:
     Not those that are older than a run which did, or whose last page is older than an hour: what
     the date shows would go back in time.
     """
-    lake = open_lake(parameters.lake)
+    lake = lake_of(parameters)
     committed = (
         Run.raw_name(commit.run_id)
         for commit in commits(lake)

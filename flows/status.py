@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TextIO
 
 import duckdb
 
 from flows.answers import write_answer
 from flows.formats import Format
+from flows.terminal import printable
+from flows.watch import counted
+from lake.location import open_lake
+from lake.verify import verify
+from lake.warehouse import lake_of
 
 _NEWEST = """
 select
@@ -49,9 +55,34 @@ order by
 """
 
 
+_WARNINGS = """
+select unnest(from_json(warnings, '["VARCHAR"]')) as warning
+from (
+    select warnings
+    from snapshots
+    order by snapshot_date desc
+    limit 1
+)
+"""
+
+
 def write_status(warehouse: duckdb.DuckDBPyConnection, form: Format, out: TextIO) -> None:
     """The newest snapshot (as a table only) and every target, those with trouble first."""
     if form is Format.TABLE:
         write_answer(warehouse.execute(_NEWEST), form, out)
+        for (warning,) in warehouse.execute(_WARNINGS).fetchall():
+            out.write(printable(f"warning: {warning}") + "\n")
         out.write("\n")
     write_answer(warehouse.execute(_TARGETS), form, out)
+
+
+def verify_lake(
+    warehouse: duckdb.DuckDBPyConnection, out: TextIO, say: Callable[[str], object]
+) -> int:
+    """Names every damaged file of what shows; 1 where there is one, else 0."""
+    lake = open_lake(lake_of(warehouse))
+    found = verify(lake, say)
+    for path, wrong in found.damaged.items():
+        out.write(printable(f"{lake.uri}/{path}: {wrong}") + "\n")
+    out.write(f"{counted(found.file_count, 'file')} read, {len(found.damaged):,} damaged\n")
+    return 1 if found.damaged else 0

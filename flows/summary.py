@@ -45,6 +45,7 @@ def lines(summary: Summary, lake: str, warehouse: str) -> list[str]:
     kept = [target for target in summary.targets if not target.is_asked]
     if kept:
         said.append(f"kept from an earlier run of the date: {_targets(len(kept))}")
+    said += [f"warning: {warning}" for warning in summary.warnings]
     said += _unread_lines(summary)
     if summary.warehouse_problem:
         said.append(

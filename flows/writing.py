@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -18,37 +18,46 @@ from extract.landing import LandedPage, landed_pages
 from extract.targets import TargetOutcome
 from flows.coverage import Shown, shown_targets
 from flows.parameters import SnapshotParameters
-from flows.planning import Plan, landing_of
+from flows.planning import Plan, lake_of, landing_of
+from lake.captures import WHOLE, last_whole_captures
 from lake.carry import EarlierRun, TargetKey, carried_rows, earlier_run
+from lake.checks import Context, require_right
 from lake.commit import CommitError
-from lake.storage import Folder, open_lake
+from lake.storage import Lake
 from lake.writer import Manifest, SnapshotWriter
 from schemas.snapshots import COMPLETE
-from schemas.tables import TABLES
+from schemas.tables import DATA_TABLES, TABLES
 
 PARTIAL: Final = "partial"
+CHECKED: Final = (*(table.name for table in DATA_TABLES), "snapshot_targets")
+"""The tables that the data checks read."""
 
 _LIBRARIES: Final = ("imagelake", "boto3", "botocore", "pyarrow", "duckdb", "prefect")
 
 
 @dataclass(frozen=True)
 class Written:
-    """A run's data files, unseen as yet, and what they say of each target.
+    """A run's data files, checked and unseen as yet, and what they say of each target.
 
-    `after` is the run of the date that they were written to follow.
+    `after` is the run of the date that they were written to follow; `warnings` are the checks'.
     """
 
     manifest: Manifest
     targets: tuple[Shown, ...]
     status: str
     after: str | None
+    warnings: tuple[str, ...] = ()
 
 
 def write(
     parameters: SnapshotParameters, plan: Plan, outcomes: tuple[TargetOutcome, ...]
 ) -> Written:
-    """Derives the tables from the landed pages and writes them, unseen as yet."""
-    lake = open_lake(parameters.lake)
+    """Derives the tables from the landed pages, checks them and writes them, unseen as yet.
+
+    Raises CommitError where a landed page is not there to be read, CheckError where the data cannot
+    be right.
+    """
+    lake = lake_of(parameters)
     earlier = earlier_run(lake, plan.run.snapshot_date)
     targets = shown_targets(outcomes, plan.request, earlier)
     landed = landed_pages(landing_of(parameters, plan))
@@ -58,13 +67,43 @@ def write(
         page for page in landed if (page.account_id, page.region) in own
     ]
     with SnapshotWriter(lake, plan.run) as writer:
-        for tables in _own_and_carried(lake, pages, targets, earlier):
+        landed_builds: Counter[TargetKey] = Counter()
+        for tables in _own_and_carried(lake, pages, targets, earlier, landed_builds):
             writer.append(tables)
         shown = tuple(targets.values())
         status = COMPLETE if all(target.is_read for target in shown) else PARTIAL
         writer.append({"snapshot_targets": _targets_table(shown)})
-        writer.append({"snapshots": _snapshot_table(parameters, plan, writer, status)})
-        return Written(writer.close(), shown, status, earlier.run_id if earlier else None)
+        context = _context(parameters, plan, lake, targets, landed_builds)
+        warnings = require_right({table: writer.finish(table) for table in CHECKED}, context)
+        writer.append({"snapshots": _snapshot_table(parameters, plan, writer, status, warnings)})
+        return Written(
+            writer.publish(), shown, status, earlier.run_id if earlier else None, tuple(warnings)
+        )
+
+
+def _context(
+    parameters: SnapshotParameters,
+    plan: Plan,
+    lake: Lake,
+    targets: dict[TargetKey, Shown],
+    landed_builds: Counter[TargetKey],
+) -> Context:
+    """What the checks hold the data against."""
+    whole = [key for key, target in targets.items() if target.coverage == WHOLE]
+    captures = last_whole_captures(lake, plan.run.snapshot_date, whole)
+    return Context(
+        landed_rows(landed_builds),
+        () if parameters.accept_drop else tuple(captures),
+        None if parameters.accept_drop else parameters.max_drop,
+    )
+
+
+def landed_rows(landed_builds: Counter[TargetKey]) -> list[dict[str, Any]]:
+    """The builds of each target, as the checks take them."""
+    return [
+        {"account_id": account_id, "region": region, "builds": builds}
+        for (account_id, region), builds in landed_builds.items()
+    ]
 
 
 def _require_all_landed(outcomes: tuple[TargetOutcome, ...], landed: list[LandedPage]) -> None:
@@ -79,38 +118,47 @@ def _require_all_landed(outcomes: tuple[TargetOutcome, ...], landed: list[Landed
 
 
 def _own_and_carried(
-    lake: Folder,
+    lake: Lake,
     pages: list[LandedPage],
     targets: dict[TargetKey, Shown],
     earlier: EarlierRun | None,
+    landed_builds: Counter[TargetKey],
 ) -> Iterator[Tables]:
-    """This run's rows, then the earlier run's of the targets that show them; counts both."""
+    """This run's rows, then the earlier run's of the targets that show them; counts both.
+
+    `landed_builds` gains, by target, the builds of the pages and those carried.
+    """
     joined: dict[TargetKey, set[str]] = {
         key: set() for key, target in targets.items() if target.carries and target.shows_own_rows
     }
-    for tables in flatten(pages):
+    for tables in flatten(pages, landed_builds):
         _count(tables["image_builds"], targets)
         if joined:
-            _gather_arns(tables["image_builds"], joined)
+            gather_arns(tables["image_builds"], joined)
         yield tables
     carrying = [key for key, target in targets.items() if target.carries]
     if earlier is not None and carrying:
         for tables in carried_rows(lake, earlier, carrying, joined):
             if "image_builds" in tables:
-                _count(tables["image_builds"], targets)
+                landed_builds.update(_count(tables["image_builds"], targets))
             yield tables
 
 
-def _count(builds: pa.Table, targets: dict[TargetKey, Shown]) -> None:
-    """Adds the rows to their targets' counts and newest time of capture."""
+def _count(builds: pa.Table, targets: dict[TargetKey, Shown]) -> dict[TargetKey, int]:
+    """Adds the rows to their targets' counts and newest time of capture; returns the counts."""
     groups = builds.group_by(["account_id", "region"]).aggregate(
         [([], "count_all"), ("captured_at", "max")]
     )
+    counts = {}
     for row in groups.to_pylist():
-        targets[row["account_id"], row["region"]].count(row["count_all"], row["captured_at_max"])
+        key = row["account_id"], row["region"]
+        targets[key].count(row["count_all"], row["captured_at_max"])
+        counts[key] = row["count_all"]
+    return counts
 
 
-def _gather_arns(builds: pa.Table, joined: dict[TargetKey, set[str]]) -> None:
+def gather_arns(builds: pa.Table, joined: dict[TargetKey, set[str]]) -> None:
+    """Adds the builds' ARNs to those of their targets, for the targets in `joined`."""
     for (account_id, region), arns in joined.items():
         of_target = pc.and_(
             pc.equal(builds["account_id"], account_id), pc.equal(builds["region"], region)
@@ -124,14 +172,27 @@ def _targets_table(targets: tuple[Shown, ...]) -> pa.Table:
 
 
 def _snapshot_table(
-    parameters: SnapshotParameters, plan: Plan, writer: SnapshotWriter, status: str
+    parameters: SnapshotParameters,
+    plan: Plan,
+    writer: SnapshotWriter,
+    status: str,
+    warnings: list[str],
 ) -> pa.Table:
-    row: dict[str, Any] = {
+    row = {
         "started_at": plan.run.started_at,
-        "committed_at": datetime.now(UTC),
         "status": status,
-        **{f"{table}_count": count for table, count in writer.row_counts().items()},
-        "versions": json.dumps({name: version(name) for name in _LIBRARIES}),
         "parameters": parameters.to_json(),
     }
-    return pa.Table.from_pylist([row], schema=TABLES["snapshots"].arrow_schema)
+    return snapshot_table(row, writer, warnings)
+
+
+def snapshot_table(row: Mapping[str, Any], writer: SnapshotWriter, warnings: list[str]) -> pa.Table:
+    """The run's row of `snapshots`: `row` and what is known where its files are complete."""
+    complete: dict[str, Any] = {
+        **row,
+        "committed_at": datetime.now(UTC),
+        **{f"{table}_count": count for table, count in writer.row_counts().items()},
+        "versions": json.dumps({name: version(name) for name in _LIBRARIES}),
+        "warnings": json.dumps(warnings, ensure_ascii=False) if warnings else None,
+    }
+    return pa.Table.from_pylist([complete], schema=TABLES["snapshots"].arrow_schema)

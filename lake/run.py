@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Self
+from datetime import UTC, date, datetime
+from typing import Final, Self
+
+from schemas.table import SCHEMA_VERSION
+
+RAW: Final = "_raw"
+SCHEMA_RUN: Final = "schema"
+"""The run_id that files without rows are filed under."""
+
+_BEGAN: Final = "%Y%m%dT%H%M%S%fZ"
+_PART: Final = re.compile(r"/part-[0-9]{5}(?:\.v([0-9]+))?\.parquet$")
 
 
 @dataclass(frozen=True)
@@ -19,13 +29,13 @@ class Run:
     @classmethod
     def begin(cls, now: datetime, snapshot_date: date | None = None) -> Self:
         """A new run, filed under today (UTC) unless a date is given."""
-        run_id = f"{now:%Y%m%dT%H%M%S%fZ}-{secrets.token_hex(4)}"
+        run_id = f"{now:{_BEGAN}}-{secrets.token_hex(4)}"
         return cls(run_id, snapshot_date or now.date(), now)
 
     @property
     def raw_folder(self) -> str:
         """Where the run's raw pages are."""
-        return f"_raw/{_partition(self.snapshot_date.isoformat(), self.run_id)}"
+        return raw_folder(self.snapshot_date, self.run_id)
 
     @staticmethod
     def raw_name(run_id: str) -> str:
@@ -33,19 +43,47 @@ class Run:
         return f"run_id={run_id}"
 
 
+def raw_folder(snapshot_date: date, run_id: str) -> str:
+    """Where a run's raw pages are."""
+    return f"{RAW}/{_partition(snapshot_date.isoformat(), run_id)}"
+
+
+def began_at(run_id: str) -> datetime | None:
+    """When a run began, by its id; None where the id is not one of imagelake's."""
+    try:
+        return datetime.strptime(run_id.partition("-")[0], _BEGAN).replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
 def data_folder(table: str, snapshot_date: date, run_id: str) -> str:
     """Where a run's files of a table are."""
     return f"{table}/{_partition(snapshot_date.isoformat(), run_id)}"
 
 
-def part_path(folder: str, number: int) -> str:
-    """A data file's path; parts are numbered from 0."""
-    return f"{folder}/part-{number:05}.parquet"
+def part_path(folder: str, number: int, version: int = SCHEMA_VERSION) -> str:
+    """A data file's path; parts are numbered from 0, the schema version is told from 2 on."""
+    return f"{folder}/part-{number:05}{_suffix(version)}.parquet"
 
 
-def schema_path(table: str) -> str:
+def parts_glob(table: str, version: int) -> str:
+    """The pattern of all the table's data files of a schema version, of every date and run."""
+    return f"{table}/*/*/part-[0-9][0-9][0-9][0-9][0-9]{_suffix(version)}.parquet"
+
+
+def version_of(path: str) -> int | None:
+    """The schema version of a data file, by its name; None where it is none."""
+    match = _PART.search(path)
+    return int(match[1] or 1) if match else None
+
+
+def schema_path(table: str, version: int = SCHEMA_VERSION) -> str:
     """The table's file without rows, which gives the views their columns: never removed."""
-    return part_path(f"{table}/{_partition('1970-01-01', 'schema')}", 0)
+    return part_path(f"{table}/{_partition('1970-01-01', SCHEMA_RUN)}", 0, version)
+
+
+def _suffix(version: int) -> str:
+    return "" if version == 1 else f".v{version}"
 
 
 def _partition(snapshot_date: str, run_id: str) -> str:

@@ -1,159 +1,127 @@
-"""Where a lake's files are, behind one small interface: a folder on a disk.
+"""Where a lake's files are, behind one small interface: a folder on a disk, or a bucket of S3.
 
 A file is either whole under its name or not there: it is built under a name that no glob of the
-lake matches, made durable, then renamed. A created file is never replaced.
+lake matches, made durable, then shown. A created file is never replaced.
 """
 
 from __future__ import annotations
 
-import fcntl
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
-from tempfile import TemporaryFile
-from typing import Final
-from uuid import uuid4
+from typing import Final, Protocol
 
-from schemas.tables import TABLES
+import pyarrow as pa
 
 TEMPORARY: Final = ".tmp-"
 """What the name of an unfinished file has after its own: `part-00000.parquet.tmp-1a2b3c4d`."""
-_COLUMNS: Final = {column.name for table in TABLES.values() for column in table.documented_columns}
+LOCKS: Final = "_locks"
+"""The lake's folder of locks."""
+
+
+def glob_escaped(path: str) -> str:
+    """The path as a pattern that matches nothing else."""
+    return "".join(f"[{c}]" if c in "*?[" else c for c in path)
 
 
 class StorageError(Exception):
     """The lake cannot be used as asked; the message says why and what to do."""
 
 
+class UnknownOutcomeError(OSError):
+    """A file may have been created or not: the answer never came."""
+
+
 @dataclass(frozen=True)
 class StoredFile:
-    """A file of the lake: its path within it and its size."""
+    """A file of the lake: its path within it, its size, and when it was written (epoch seconds)."""
 
     path: str
     size_bytes: int
+    modified_at: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True)
-class Folder:
-    """A lake in a folder; paths are relative to it, with `/` between their parts."""
+class Leftover(StoredFile):
+    """An unfinished file or upload, which no reader sees; `remove` takes it away."""
 
-    root: Path
+    remove: Callable[[], object] = field(default=lambda: None, compare=False)
+
+
+@dataclass(frozen=True)
+class LakeSettings:
+    """How a lake is written. `spool` is where an s3:// lake's files are built and its pages land."""
+
+    visibility_seconds: float | None = None
+    spool: Path | None = None
+    s3_sse: str | None = None
+    s3_kms_key: str | None = None
+    s3_bucket_owner: str | None = None
+
+
+class Lake(Protocol):
+    """A lake; paths are relative to it, with `/` between their parts."""
 
     @property
     def uri(self) -> str:
         """The lake's absolute location."""
-        return str(self.root)
+
+    @property
+    def visibility_delay(self) -> timedelta:
+        """From naming a commit record to its taking effect."""
 
     def make(self) -> None:
-        """Makes the lake's folder. Raises StorageError where nothing can be written in it."""
-        try:
-            self._make_folder(self.root)
-            with TemporaryFile(dir=self.root):
-                pass
-        except OSError as error:
-            raise StorageError(
-                f"--lake {self.uri!r}: cannot be written: {error.strerror}; change its permissions "
-                "or give another"
-            ) from error
+        """Makes the lake. Raises StorageError where nothing can be written in it."""
 
-    def path(self, path: str) -> Path:
-        """The file's place on the disk."""
-        return self.root / path
+    def require_clock(self) -> None:
+        """Raises StorageError where this machine's clock is off by more than commits bear."""
 
     def stage(self, path: str) -> Path:
-        """Where to build the file that `publish` will show under `path`."""
-        target = self.path(path)
-        self._make_folder(target.parent)
-        return target.with_name(f"{target.name}{TEMPORARY}{uuid4().hex[:8]}")
+        """Where to build, on this machine's disk, the file that `publish` will show under `path`."""
 
     def publish(self, staged: Path, path: str) -> StoredFile:
         """Makes the staged file durable and shows it under `path`, replacing what is there."""
-        _sync(staged)
-        size_bytes = staged.stat().st_size
-        staged.replace(self.path(path))
-        _sync(self.path(path).parent)
-        return StoredFile(path, size_bytes)
 
-    def create(self, path: str, content: bytes) -> None:
-        """Creates the file, whole and durable. Raises FileExistsError where there is one."""
-        staged = self.stage(path)
-        try:
-            staged.write_bytes(content)
-            _sync(staged)
-            os.link(staged, self.path(path))
-            _sync(self.path(path).parent)
-        finally:
-            staged.unlink(missing_ok=True)
+    def create(self, path: Callable[[], str], content: bytes) -> None:
+        """Creates a file, whole and durable, under the name that `path` gives at the last moment.
 
-    @contextmanager
-    def exclusively(self, folder: str) -> Iterator[None]:
-        """Waits until no other process is in such a block for the folder, then keeps them out."""
-        self._make_folder(self.path(folder))
-        descriptor = os.open(self.path(folder) / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)
+        Raises FileExistsError where there is one, UnknownOutcomeError where it cannot be told.
+        """
+
+    def exclusively(self, name: str) -> AbstractContextManager[Callable[[], None]]:
+        """Waits until nobody else is in a block of that name, then keeps others out.
+
+        What the block gets raises StorageError where others may no longer be kept out.
+        """
 
     def read(self, path: str) -> bytes:
         """The file's content. Raises FileNotFoundError."""
-        return self.path(path).read_bytes()
+
+    def open(self, path: str) -> AbstractContextManager[pa.NativeFile]:
+        """The file, to be read at any offset. Raises FileNotFoundError."""
 
     def files(self, folder: str) -> Iterator[StoredFile]:
         """The finished files below a folder of the lake, by path; none where it is not there."""
-        for path in sorted(self.path(folder).rglob("*")):
-            if TEMPORARY not in path.name and path.is_file():
-                yield StoredFile(path.relative_to(self.root).as_posix(), path.stat().st_size)
+
+    def leftovers(self) -> Iterator[Leftover]:
+        """What killed processes left unfinished."""
+
+    def remove(self, paths: Iterable[str]) -> None:
+        """Removes the files, durably; one that is not there is none to remove."""
 
     def glob(self, pattern: str) -> str:
-        """The pattern within the lake as DuckDB takes it: the root's own characters escaped."""
-        escaped = "".join(f"[{c}]" if c in "*?[" else c for c in self.root.as_posix())
-        return f"{escaped}/{pattern}"
+        """The pattern within the lake as DuckDB takes it: the lake's own characters escaped."""
 
-    def _make_folder(self, folder: Path) -> None:
-        """Makes the folder and its parents durable, each in the one above it."""
-        missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
-        folder.mkdir(parents=True, exist_ok=True)
-        for made in missing:
-            _sync(made.parent)
+    def working(self, folder: str) -> Path:
+        """Where, on this machine's disk, pages of that folder land."""
 
+    def keep(self, folder: str) -> None:
+        """Has what landed in the working folder in the lake."""
 
-def open_lake(uri: str) -> Folder:
-    """The lake at a path or URI; it need not exist yet.
+    def forget(self, folder: str) -> None:
+        """Gives up the working folder where it is only a copy of what the lake keeps."""
 
-    Raises StorageError where the place can be no lake.
-    """
-    if "://" in uri or not uri.strip():
-        raise StorageError(f"--lake {uri!r}: only folders are lakes; give a path")
-    root = Path(uri).absolute()
-    _require_readable_name(uri, root)
-    existing = next(path for path in (root, *root.parents) if path.exists())
-    if not existing.is_dir():
-        raise StorageError(f"--lake {uri!r}: {existing} is a file; give a folder")
-    return Folder(root)
-
-
-def _require_readable_name(uri: str, root: Path) -> None:
-    """Refuses the few locations that DuckDB would misread, silently or not at all."""
-    if "\\" in root.as_posix():
-        raise StorageError(
-            f"--lake {uri!r}: no glob of DuckDB finds a folder with a backslash; give another"
-        )
-    for part in root.parts:
-        key, equals, _ = part.partition("=")
-        if equals and key.lower() in _COLUMNS:
-            raise StorageError(
-                f"--lake {uri!r}: DuckDB would take the folder {part!r} for the column {key}; give "
-                "another"
-            )
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    def fetched(self, folder: str) -> AbstractContextManager[Path]:
+        """The lake's files of that folder on this machine's disk, for the time of the block."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from hashlib import file_digest
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -13,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lake.run import Run, data_folder, part_path
-from lake.storage import Folder, StoredFile
+from lake.storage import Lake
 from schemas.table import Table
 from schemas.tables import TABLES
 
@@ -26,11 +27,12 @@ PART_ROWS: Final = 1_000_000
 
 @dataclass(frozen=True)
 class DataFile:
-    """A finished data file."""
+    """A finished data file; `sha256` is of its bytes, in hexadecimal."""
 
     path: str
     row_count: int
     size_bytes: int
+    sha256: str
 
 
 Manifest = dict[str, tuple[DataFile, ...]]
@@ -38,12 +40,13 @@ Manifest = dict[str, tuple[DataFile, ...]]
 
 
 class SnapshotWriter:
-    """Writes a run's tables. Each has at least one file when it closes, be it without rows.
+    """Writes a run's tables. Each has at least one file when it is finished, be it without rows.
 
-    On an exception the unfinished files are removed; the finished ones stay unseen.
+    Files are built on this machine's disk; only `publish` puts them under the names that a commit
+    makes visible, so that they can be checked before. On an exception the unpublished are removed.
     """
 
-    def __init__(self, lake: Folder, run: Run) -> None:
+    def __init__(self, lake: Lake, run: Run) -> None:
         self._tables = {name: _TableWriter(lake, run, table) for name, table in TABLES.items()}
 
     def append(self, tables: Mapping[str, pa.Table]) -> None:
@@ -55,9 +58,13 @@ class SnapshotWriter:
         """Rows appended so far, by table."""
         return {name: writer.row_count for name, writer in self._tables.items()}
 
-    def close(self) -> Manifest:
-        """Finishes every file."""
-        return {name: writer.close() for name, writer in self._tables.items()}
+    def finish(self, table: str) -> tuple[Path, ...]:
+        """Finishes the table's files; where they are until they are published."""
+        return self._tables[table].finish()
+
+    def publish(self) -> Manifest:
+        """Finishes every table and puts its files, unseen as yet, into the lake."""
+        return {name: writer.publish() for name, writer in self._tables.items()}
 
     def __enter__(self) -> Self:
         return self
@@ -73,16 +80,22 @@ class SnapshotWriter:
                 every.callback(writer.abandon)
 
 
+@dataclass(frozen=True)
+class _Staged:
+    file: Path
+    row_count: int
+
+
 @dataclass
 class _TableWriter:
-    lake: Folder
+    lake: Lake
     run: Run
     table: Table
     row_count: int = 0
     _pending: list[pa.Table] = field(default_factory=list)
     _pending_bytes: int = 0
     _pending_rows: int = 0
-    _files: list[DataFile] = field(default_factory=list)
+    _finished: list[_Staged] = field(default_factory=list)
     _staged: Path | None = None
     _writer: pq.ParquetWriter | None = None
     _part_rows: int = 0
@@ -95,13 +108,19 @@ class _TableWriter:
         if self._pending_rows >= ROW_GROUP_ROWS or self._pending_bytes >= ROW_GROUP_BYTES:
             self._write_group()
 
-    def close(self) -> tuple[DataFile, ...]:
-        if self._pending_rows or not self._files:
+    def finish(self) -> tuple[Path, ...]:
+        if self._pending_rows or not (self._finished or self._writer):
             self._write_group()
         self._end_part()
-        return tuple(self._files)
+        return tuple(staged.file for staged in self._finished)
+
+    def publish(self) -> tuple[DataFile, ...]:
+        self.finish()
+        return tuple(self._publish(n, staged) for n, staged in enumerate(self._finished))
 
     def abandon(self) -> None:
+        for staged in self._finished:
+            staged.file.unlink(missing_ok=True)
         if self._writer is not None and self._staged is not None:
             writer, self._writer = self._writer, None
             self._staged.unlink(missing_ok=True)
@@ -110,7 +129,7 @@ class _TableWriter:
 
     def _write_group(self) -> None:
         if self._writer is None:
-            self._staged = self.lake.stage(self._path())
+            self._staged = self.lake.stage(self._path(len(self._finished)))
             self._writer = pq.ParquetWriter(
                 self._staged, self.table.arrow_schema, compression="zstd"
             )
@@ -126,10 +145,15 @@ class _TableWriter:
             return
         self._writer.close()
         self._writer = None
-        stored: StoredFile = self.lake.publish(self._staged, self._path())
-        self._files.append(DataFile(stored.path, self._part_rows, stored.size_bytes))
+        self._finished.append(_Staged(self._staged, self._part_rows))
         self._part_rows = 0
 
-    def _path(self) -> str:
+    def _publish(self, number: int, staged: _Staged) -> DataFile:
+        with staged.file.open("rb") as content:
+            digest = file_digest(content, "sha256").hexdigest()
+        stored = self.lake.publish(staged.file, self._path(number))
+        return DataFile(stored.path, staged.row_count, stored.size_bytes, digest)
+
+    def _path(self, number: int) -> str:
         folder = data_folder(self.table.name, self.run.snapshot_date, self.run.run_id)
-        return part_path(folder, len(self._files))
+        return part_path(folder, number)

@@ -11,6 +11,21 @@ from typing import Final, Literal
 Owner = Literal["Self", "Shared", "Amazon", "ThirdParty", "AWSMarketplace"]
 SELF: Final = "Self"
 
+BUILD_STATUSES: Final = (
+    *("PENDING", "CREATING", "BUILDING", "TESTING", "DISTRIBUTING", "INTEGRATING", "AVAILABLE"),
+    *("CANCELLED", "FAILED", "DEPRECATED", "DELETED", "DISABLED"),
+)
+IMAGE_TYPES: Final = ("AMI", "DOCKER")
+PLATFORMS: Final = ("Windows", "Linux", "macOS")
+BUILD_TYPES: Final = ("USER_INITIATED", "SCHEDULED", "IMPORT", "IMPORT_ISO")
+IMAGE_SOURCES: Final = ("AMAZON_MANAGED", "AWS_MARKETPLACE", "IMPORTED", "CUSTOM")
+REGION_FAILURE_STATUSES: Final = ("FAILED", "CANCELLED", "TIMED_OUT")
+CONFIGURATION_STEPS: Final = (
+    *("ASSOCIATE_LICENSES", "UPDATE_LAUNCH_TEMPLATES", "PUT_SSM_PARAMETERS"),
+    *("UPDATE_FAST_LAUNCH_CONFIGURATIONS", "EXPORT_AMI"),
+)
+"""The values of the model's enums; another one is carried to the letter, and told as a warning."""
+
 FILTER_NAMES: Final = ("name", "osVersion", "platform", "type", "version")
 """The filters that the API reference documents; the model itself takes any name."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from schemas.api import BUILD_STATUSES
 from schemas.table import TEXT, Column
 
 _CONTEXT: Final = "state.failureContext."
@@ -16,6 +17,7 @@ FAILURE_COLUMNS: Final = (
         TEXT,
         _CONTEXT + "imageStatus",
         "The status that the image was in when it failed, such as TESTING.",
+        values=BUILD_STATUSES,
     ),
     Column(
         "failure_workflow_execution_id",

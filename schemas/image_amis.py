@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from schemas.api import BUILD_STATUSES
 from schemas.failure import FAILURE_COLUMNS
 from schemas.table import EXTRA, INTEGER, OURS, PROVENANCE_COLUMNS, TEXT, Column, Table
 
@@ -27,7 +28,13 @@ IMAGE_AMIS: Final = Table(
         Column("ami_name", TEXT, "name", "The AMI's name."),
         Column("ami_description", TEXT, "description", "The AMI's description."),
         Column("ami_account_id", TEXT, "accountId", "The account that the AMI is in."),
-        Column("state_status", TEXT, "state.status", "The AMI's own state; NULL where not sent."),
+        Column(
+            "state_status",
+            TEXT,
+            "state.status",
+            "The AMI's own state; NULL where not sent.",
+            values=BUILD_STATUSES,
+        ),
         Column("state_reason", TEXT, "state.reason", "Why the AMI is in that state."),
         *FAILURE_COLUMNS,
         EXTRA,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from schemas.api import BUILD_STATUSES, BUILD_TYPES, IMAGE_SOURCES, IMAGE_TYPES, PLATFORMS
 from schemas.failure import FAILURE_COLUMNS
 from schemas.table import (
     BIGINT,
@@ -26,9 +27,9 @@ IMAGE_BUILDS: Final = Table(
         *PROVENANCE_COLUMNS,
         Column("arn", TEXT, "arn", "The build version's ARN."),
         Column("name", TEXT, "name", "The image's name as its recipe spells it."),
-        Column("type", TEXT, "type", "What the build makes: AMI or DOCKER."),
+        Column("type", TEXT, "type", "What the build makes: AMI or DOCKER.", values=IMAGE_TYPES),
         Column("version", TEXT, "version", "The version as sent, such as 1.4.0/3."),
-        Column("platform", TEXT, "platform", "Linux, Windows or macOS."),
+        Column("platform", TEXT, "platform", "Linux, Windows or macOS.", values=PLATFORMS),
         Column("os_version", TEXT, "osVersion", "The operating system, such as Amazon Linux 2023."),
         Column(
             "state_status",
@@ -36,6 +37,7 @@ IMAGE_BUILDS: Final = Table(
             "state.status",
             "PENDING, CREATING, BUILDING, TESTING, DISTRIBUTING, INTEGRATING, AVAILABLE, "
             "CANCELLED, FAILED, DEPRECATED, DELETED or DISABLED.",
+            values=BUILD_STATUSES,
         ),
         Column("state_reason", TEXT, "state.reason", "Why the build is in that state."),
         Column("owner", TEXT, "owner", "The image's owner as sent."),
@@ -55,12 +57,19 @@ IMAGE_BUILDS: Final = Table(
             "be parsed.",
             parser="instant",
         ),
-        Column("build_type", TEXT, "buildType", "USER_INITIATED, SCHEDULED, IMPORT or IMPORT_ISO."),
+        Column(
+            "build_type",
+            TEXT,
+            "buildType",
+            "USER_INITIATED, SCHEDULED, IMPORT or IMPORT_ISO.",
+            values=BUILD_TYPES,
+        ),
         Column(
             "image_source",
             TEXT,
             "imageSource",
             "Where the base image came from: AMAZON_MANAGED, AWS_MARKETPLACE, IMPORTED or CUSTOM.",
+            values=IMAGE_SOURCES,
         ),
         Column(
             "deprecation_time",

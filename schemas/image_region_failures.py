@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from schemas.api import CONFIGURATION_STEPS, REGION_FAILURE_STATUSES
 from schemas.table import EXTRA, INTEGER, OURS, PROVENANCE_COLUMNS, TEXT, Column, Table
 
 _FAILURES: Final = "state.failureContext.distributionFailure.regionFailures[]"
@@ -24,12 +25,19 @@ IMAGE_REGION_FAILURES: Final = Table(
         ),
         Column("position", INTEGER, OURS, "The failure's place in its list, from 0."),
         Column("failed_region", TEXT, "region", "The region that the distribution failed in."),
-        Column("status", TEXT, "status", "FAILED, CANCELLED or TIMED_OUT."),
+        Column(
+            "status",
+            TEXT,
+            "status",
+            "FAILED, CANCELLED or TIMED_OUT.",
+            values=REGION_FAILURE_STATUSES,
+        ),
         Column(
             "image_configuration_step",
             TEXT,
             "imageConfigurationStep",
             "The step that failed, such as EXPORT_AMI.",
+            values=CONFIGURATION_STEPS,
         ),
         Column("error_message", TEXT, "errorMessage", "The region's error."),
         Column("target_account_id", TEXT, "targetAccountId", "The account distributed to."),

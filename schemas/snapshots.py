@@ -85,5 +85,13 @@ SNAPSHOTS: Final = Table(
         Column("snapshot_targets_count", BIGINT, OURS, "Rows of snapshot_targets."),
         Column("versions", TEXT, OURS, "Versions of imagelake and its libraries, as JSON."),
         Column("parameters", TEXT, OURS, "The run's parameters, as JSON without secrets."),
+        Column(
+            "warnings",
+            TEXT,
+            OURS,
+            "What the data checks wondered at, such as values that the API was not known to send: "
+            "a JSON list of sentences, NULL where there is nothing.",
+            since=2,
+        ),
     ),
 )

@@ -12,8 +12,11 @@ from typing import Final
 
 import pyarrow as pa
 
-SCHEMA_VERSION: Final = 1
-"""Raised whenever a column is added; each Parquet file says which version wrote it."""
+SCHEMA_VERSION: Final = 2
+"""Raised whenever a column is added, at the end of its table and `since` this version.
+
+Each Parquet file says which version wrote it, in its metadata and, from 2 on, in its name.
+"""
 
 TEXT: Final = pa.string()
 INTEGER: Final = pa.int32()
@@ -42,7 +45,8 @@ class Column:
 
     `source` is a path of members from the table's element, such as `state.failureContext.failedStep`;
     `[]` steps into a list. `parser` names the function that derives the value where the column is not
-    the source's value to the letter.
+    the source's value to the letter. `since` is the schema version that brought the column; `values`
+    are all that the API is known to send, none where it may send anything.
     """
 
     name: str
@@ -50,6 +54,8 @@ class Column:
     source: str
     doc: str
     parser: str | None = None
+    since: int = 1
+    values: tuple[str, ...] = ()
 
     @property
     def sql_type(self) -> str:
@@ -79,12 +85,17 @@ class Table:
     @cached_property
     def arrow_schema(self) -> pa.Schema:
         """The Arrow schema of the table's files, which leave out the columns of the path."""
+        return self.arrow_schema_of(SCHEMA_VERSION)
+
+    def arrow_schema_of(self, version: int) -> pa.Schema:
+        """The Arrow schema of the files that a version wrote."""
         return pa.schema(
-            [_field(number, column) for number, column in enumerate(self.columns, 1)],
-            metadata={
-                "imagelake.table": self.name,
-                "imagelake.schema_version": str(SCHEMA_VERSION),
-            },
+            [
+                _field(number, column)
+                for number, column in enumerate(self.columns, 1)
+                if column.since <= version
+            ],
+            metadata={"imagelake.table": self.name, "imagelake.schema_version": str(version)},
         )
 
     @property

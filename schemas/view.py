@@ -10,12 +10,9 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from graphlib import TopologicalSorter
-from importlib.resources import files
-from typing import Final
 
+from schemas.sqlfile import sql_files
 from schemas.tables import TABLES
-
-_FIELD: Final = re.compile(r"(grain|example|column (\w+)): ?(.*)")
 
 
 @dataclass(frozen=True)
@@ -39,9 +36,15 @@ class View:
 def views() -> tuple[View, ...]:
     """Every analysis view, each after the views that it reads."""
     by_name = {
-        entry.name.removesuffix(".sql"): _parse(entry.name.removesuffix(".sql"), entry.read_text())
-        for entry in files("schemas").joinpath("views").iterdir()
-        if entry.name.endswith(".sql")
+        file.name: View(
+            file.name,
+            file.purpose,
+            file.fields["grain"],
+            file.fields["example"],
+            file.columns,
+            file.sql,
+        )
+        for file in sql_files("views", ("grain", "example"))
     }
     reads = {
         name: {other for other in by_name if other != name and _mentions(view.sql, other)}
@@ -78,25 +81,3 @@ def _tables_behind(view: View) -> list[str]:
 
 def _mentions(sql: str, name: str) -> bool:
     return re.search(rf"\b{name}\b", sql) is not None
-
-
-def _parse(name: str, text: str) -> View:
-    lines = text.splitlines()
-    header = [line.removeprefix("--").strip() for line in lines if line.startswith("--")]
-    purpose: list[str] = []
-    fields: dict[str, str] = {}
-    columns: dict[str, str] = {}
-    for line in header:
-        match = _FIELD.fullmatch(line)
-        if match and match[2]:
-            columns[match[2]] = match[3]
-        elif match:
-            fields[match[1]] = match[3]
-        elif fields or columns:
-            raise ValueError(f"{name}.sql: {line!r} is no field; a field is one line")
-        else:
-            purpose.append(line)
-    sql = "\n".join(line for line in lines if not line.startswith("--")).strip()
-    return View(
-        name, " ".join(purpose), fields["grain"], fields["example"], columns, sql.rstrip(";")
-    )

@@ -71,10 +71,8 @@ _REGION_FAILURES = "state.failureContext.distributionFailure.regionFailures"
 
 def table_rows(lake: Path, table: str) -> list[dict[str, Any]]:
     """The rows of the table that the newest commit of the lake names."""
-    record = max(
-        (json.loads(path.read_bytes()) for path in (lake / "_commits").glob("*.json")),
-        key=lambda record: record["effective_at_ms"],
-    )
+    newest = max((lake / "_commits").glob("*.json"), key=lambda path: int(path.name.split("_")[1]))
+    record = json.loads(newest.read_bytes())
     return [
         row
         for file in record["tables"][table]["files"]

@@ -12,8 +12,9 @@ import pytest
 from extract.emulator import Emulator
 from extract.emulator.settings import ACCOUNTS, REGIONS
 from extract.landing import landed_pages
-from flows.parameters import SnapshotParameters, option_name
-from lake.storage import open_lake
+from flows.loading import option_name
+from flows.parameters import SnapshotParameters
+from lake.location import open_folder
 from lake.warehouse import connect, publish
 from schemas import __version__
 from schemas.tables import TABLES
@@ -50,7 +51,7 @@ def imagelake(tmp_path: Path) -> Command:
 def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A warehouse over a lake without a run, for questions that need no rows."""
     folder = tmp_path_factory.mktemp("published")
-    publish(open_lake(str(folder / "lake")), folder / "imagelake.duckdb")
+    publish(open_folder(str(folder / "lake")), folder / "imagelake.duckdb")
     return folder / "imagelake.duckdb"
 
 

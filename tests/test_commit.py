@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,9 @@ from lake.commit import (
     newest_content,
     publish_record,
 )
+from lake.folder import Folder
+from lake.location import open_folder
 from lake.run import Run
-from lake.storage import Folder, open_lake
 from lake.warehouse import connect, publish
 from tests.test_storage import ODD_NAMES
 from tests.test_writer import DAY, Rows, commit_rows, write_run
@@ -72,7 +74,7 @@ class Reader:
 
 @pytest.fixture
 def folder(lake: Path) -> Folder:
-    return open_lake(str(lake))
+    return open_folder(str(lake))
 
 
 @pytest.fixture
@@ -100,16 +102,22 @@ def test_the_record_says_what_was_committed(folder: Folder) -> None:
     (file,) = manifest["image_builds"]
     assert content["tables"]["image_builds"] == {
         "row_count": 2,
-        "files": [{"path": file.path, "row_count": 2, "size_bytes": file.size_bytes}],
+        "files": [
+            {
+                "path": file.path,
+                "row_count": 2,
+                "size_bytes": file.size_bytes,
+                "sha256": sha256(folder.read(file.path)).hexdigest(),
+            }
+        ],
     }
     del content["tables"]
     assert content == {
         "run_id": run.run_id,
         "snapshot_date": "2025-11-20",
-        "schema_version": 1,
+        "schema_version": 2,
         "status": "complete",
         "is_demo": False,
-        "effective_at_ms": record.effective_at_ms,
     }
     assert newest_content(folder) == json.loads(folder.read(record.path))
 
@@ -191,7 +199,9 @@ def test_a_commit_takes_effect_after_every_one_of_its_date(folder: Folder, reade
     ahead = commit_rows(folder, DAY, of_builds("ahead"))
     future_ms = int((time.time() + 2) * 1000)
     (record,) = commits(folder)
-    folder.create(f"{COMMITS}/2025-11-20_{future_ms}_{ahead.run_id}.json", folder.read(record.path))
+    folder.create(
+        lambda: f"{COMMITS}/2025-11-20_{future_ms}_{ahead.run_id}.json", folder.read(record.path)
+    )
 
     later = commit_rows(folder, DAY, of_builds("later"))
     effective = [(c.effective_at_ms, c.run_id) for c in commits(folder)]
@@ -203,7 +213,7 @@ def test_a_record_that_is_not_in_effect_yet_shows_nothing(folder: Folder, reader
     commit_rows(folder, DAY, of_builds("now"))
     run, manifest = write_run(folder, DAY, of_builds("soon"))
     soon_ms = int((time.time() + 3600) * 1000)
-    folder.create(f"{COMMITS}/2025-11-20_{soon_ms}_{run.run_id}.json", b"{}")
+    folder.create(lambda: f"{COMMITS}/2025-11-20_{soon_ms}_{run.run_id}.json", b"{}")
     assert reader.arns() == ["now"]
     assert len(manifest) == 6
 
@@ -303,7 +313,7 @@ def test_leftovers_are_not_read(folder: Folder, reader: Reader) -> None:
 def test_a_lake_may_have_any_name(tmp_path: Path) -> None:
     """Written, committed, published and read, also from a warehouse of such a name."""
     name = " ".join(ODD_NAMES)
-    folder = open_lake(str(tmp_path / name))
+    folder = open_folder(str(tmp_path / name))
     commit_rows(folder, DAY, of_builds("a"))
     reader = Reader(folder, tmp_path / f"{name}.duckdb")
     assert reader.arns() == ["a"]
@@ -313,7 +323,7 @@ def test_a_lake_may_have_any_name(tmp_path: Path) -> None:
 
 
 def test_a_damaged_record_is_named(folder: Folder) -> None:
-    folder.create(f"{COMMITS}/2025-11-20_1_run.json", b"{")
+    folder.create(lambda: f"{COMMITS}/2025-11-20_1_run.json", b"{")
     with pytest.raises(Exception, match=r"2025-11-20_1_run\.json is no commit record"):
         newest_content(folder)
 

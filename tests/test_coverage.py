@@ -25,7 +25,7 @@ Ask = Callable[[str], list[tuple[Any, ...]]]
 @pytest.fixture(autouse=True)
 def _emulated(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Emulator:
     """The endpoint is the emulator's, and nobody reads while a run commits: no need to wait."""
-    monkeypatch.setattr("lake.commit.VISIBILITY_DELAY", timedelta(0))
+    monkeypatch.setattr("lake.folder.VISIBILITY_DELAY", timedelta(0))
     return emulator
 
 

@@ -13,7 +13,8 @@ import duckdb
 import pyarrow
 import pytest
 
-from lake.storage import Folder, open_lake
+from lake.folder import Folder
+from lake.location import open_folder
 from lake.warehouse import publish
 from schemas.view import views
 from tests.test_views import write_history
@@ -28,9 +29,9 @@ NO_INDEX = ("No matching distribution", "ConnectionError", "NewConnectionError",
 PUBLISH = """
 import sys
 from pathlib import Path
-from lake.storage import open_lake
+from lake.location import open_folder
 from lake.warehouse import publish
-assert publish(open_lake(sys.argv[1]), Path(sys.argv[2]))
+assert publish(open_folder(sys.argv[1]), Path(sys.argv[2]))
 """
 ANSWER = """
 import duckdb, json, sys
@@ -90,7 +91,7 @@ def answers_of(version: str, warehouse: Path, queries: list[str]) -> dict[str, A
 
 @pytest.fixture(scope="module")
 def history_lake(tmp_path_factory: pytest.TempPathFactory) -> Folder:
-    folder = open_lake(str(tmp_path_factory.mktemp("history") / "the lake's [1]"))
+    folder = open_folder(str(tmp_path_factory.mktemp("history") / "the lake's [1]"))
     write_history(folder)
     return folder
 

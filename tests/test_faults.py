@@ -167,7 +167,7 @@ def taken(endpoint_in_trouble: Emulator, tmp_path_factory: pytest.TempPathFactor
     with pytest.MonkeyPatch.context() as patch:
         for name, value in emulator.environment().items():
             patch.setenv(name, value)
-        patch.setattr("lake.commit.VISIBILITY_DELAY", timedelta(0))  # nobody reads meanwhile
+        patch.setattr("lake.folder.VISIBILITY_DELAY", timedelta(0))  # nobody reads meanwhile
         emulator.set_faults(f"{HOME}/eu-north-1", {"empty": True})
         untroubled = parameters("untroubled")
         assert exit_status(take_snapshot(untroubled)) == 0
@@ -273,7 +273,7 @@ def test_the_longest_unread_is_named_first(
     emulator: Emulator, parameters: Parameters, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A target that was never read is worse than one that was read yesterday."""
-    monkeypatch.setattr("lake.commit.VISIBILITY_DELAY", timedelta(0))
+    monkeypatch.setattr("lake.folder.VISIBILITY_DELAY", timedelta(0))
     regions = ["us-east-1", "us-west-2", "eu-west-1"]
     emulator.set_faults("*/us-west-2", {"always": "forbidden"})
     take_snapshot(parameters(region=regions, date="2025-11-19"))

@@ -20,7 +20,8 @@ from extract.landing import Page
 from extract.request import Request
 from extract.sessions import Sessions
 from extract.targets import Scope, Target, account_of_role, resolve_targets
-from flows.parameters import SnapshotParameters, load_parameters
+from flows.loading import load_parameters
+from flows.parameters import SnapshotParameters
 from flows.pipeline import Summary, take_snapshot
 from flows.planning import scope_of, sessions_of
 from flows.summary import exit_status
@@ -78,7 +79,7 @@ def organization(running: Organization, monkeypatch: pytest.MonkeyPatch) -> Orga
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("AWS_ENDPOINT_URL_ORGANIZATIONS", running.moto.url)
     monkeypatch.setenv("AWS_ENDPOINT_URL_EC2", running.moto.url)
-    monkeypatch.setattr("lake.commit.VISIBILITY_DELAY", timedelta(0))  # nobody reads meanwhile
+    monkeypatch.setattr("lake.folder.VISIBILITY_DELAY", timedelta(0))  # nobody reads meanwhile
     return running
 
 
@@ -250,7 +251,7 @@ def test_each_table_of_the_file_is_an_account_with_its_own_settings(
         f'[[accounts]]\nrole-arn = "{role(two)}"\nexternal_id = "id-two"\n'
         f'region = ["{WEST}", "eu-west-1"]\n'
     )
-    summary = take_snapshot(load_parameters({}, file, {}))
+    summary = take_snapshot(load_parameters(SnapshotParameters, {}, file, {}))
     assert ended(summary) == [
         (f"{three}/{EAST}", "complete", None),
         (f"{one}/{EAST}", "complete", None),

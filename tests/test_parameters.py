@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from extract.request import Request
-from flows.parameters import ParameterError, SnapshotParameters, load_parameters
+from flows.loading import load_parameters
+from flows.parameters import ParameterError, SnapshotParameters
 
 ROLE = "arn:aws:iam::111122223333:role/imagelake"
 VERSION_ARN = "arn:aws:imagebuilder:us-east-1:111122223333:image/web/1.0.0"
@@ -20,7 +21,7 @@ def load(
     toml: Path | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> SnapshotParameters:
-    return load_parameters(options or {}, toml, environment or {})
+    return load_parameters(SnapshotParameters, options or {}, toml, environment or {})
 
 
 @pytest.fixture

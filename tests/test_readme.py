@@ -15,7 +15,8 @@ from typer.main import get_command
 from extract.emulator import Emulator
 from extract.emulator.faults import KEYS
 from flows.cli import app
-from flows.parameters import AccountParameters, load_parameters
+from flows.loading import load_parameters
+from flows.parameters import AccountParameters, SnapshotParameters
 from flows.questions import README, questions
 from tests.readme import run_demo, with_demo, with_generated_parts
 
@@ -51,7 +52,7 @@ def test_toml_shown_is_read(tmp_path: Path) -> None:
     """The README's blocks of a file of parameters make one together."""
     config = tmp_path / "imagelake.toml"
     config.write_text("".join(blocks("toml")))
-    parameters = load_parameters({}, config, {})
+    parameters = load_parameters(SnapshotParameters, {}, config, {})
     assert parameters.region == ["eu-west-1", "us-east-1"]
     assert parameters.accounts == [
         AccountParameters(

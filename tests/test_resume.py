@@ -58,7 +58,7 @@ class Interrupting(Silent):
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody reads while a run commits: no need to wait."""
-    monkeypatch.setattr("lake.commit.VISIBILITY_DELAY", timedelta(0))
+    monkeypatch.setattr("lake.folder.VISIBILITY_DELAY", timedelta(0))
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from lake.storage import Folder, StorageError, StoredFile, open_lake
+from lake.folder import Folder
+from lake.location import open_folder, open_lake
+from lake.storage import StorageError, StoredFile
 
 ODD_NAMES = (
     "it's",
@@ -23,7 +25,7 @@ ODD_NAMES = (
 
 @pytest.fixture
 def folder(lake: Path) -> Folder:
-    return open_lake(str(lake))
+    return open_folder(str(lake))
 
 
 def test_a_staged_file_shows_only_once_published(folder: Folder) -> None:
@@ -39,9 +41,9 @@ def test_a_staged_file_shows_only_once_published(folder: Folder) -> None:
 
 
 def test_a_created_file_is_never_replaced(folder: Folder) -> None:
-    folder.create("c/record.json", b"first")
+    folder.create(lambda: "c/record.json", b"first")
     with pytest.raises(FileExistsError):
-        folder.create("c/record.json", b"second")
+        folder.create(lambda: "c/record.json", b"second")
     assert folder.read("c/record.json") == b"first"
     assert [path.name for path in folder.path("c").iterdir()] == ["record.json"]
 
@@ -51,7 +53,7 @@ def test_one_of_many_creators_wins(folder: Folder) -> None:
 
     def create(number: int) -> bool:
         try:
-            folder.create("c/record.json", b"%d" % number * 1000)
+            folder.create(lambda: "c/record.json", b"%d" % number * 1000)
         except FileExistsError:
             return False
         return True
@@ -69,8 +71,8 @@ def test_a_folder_that_is_not_there_has_no_files(folder: Folder) -> None:
 @pytest.mark.parametrize("name", ODD_NAMES)
 def test_a_glob_takes_the_lakes_own_name_to_the_letter(tmp_path: Path, name: str) -> None:
     """A sibling whose name the raw pattern would match as well stays out."""
-    folder = open_lake(str(tmp_path / name))
-    folder.create("t/a.parquet", b"")
+    folder = open_folder(str(tmp_path / name))
+    folder.create(lambda: "t/a.parquet", b"")
     (tmp_path / "xyz" / "t").mkdir(parents=True)
     (tmp_path / "xyz" / "t" / "b.parquet").write_bytes(b"")
     assert _glob(folder, "t/*.parquet") == [str(folder.path("t/a.parquet"))]
@@ -78,14 +80,19 @@ def test_a_glob_takes_the_lakes_own_name_to_the_letter(tmp_path: Path, name: str
 
 def test_a_relative_path_becomes_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert open_lake("lake").uri == str(tmp_path / "lake")
+    assert open_folder("lake").uri == str(tmp_path / "lake")
 
 
 @pytest.mark.parametrize(
     ("uri", "words"),
     [
-        ("s3://bucket/lake", "only folders are lakes"),
-        ("", "only folders are lakes"),
+        ("gs://bucket/lake", "only a folder or s3://BUCKET/PREFIX is a lake"),
+        ("", "only a folder or s3://BUCKET/PREFIX is a lake"),
+        ("s3://", "expected s3://BUCKET/PREFIX"),
+        ("s3://Bucket_/lake", "expected s3://BUCKET/PREFIX"),
+        ("s3://bucket/la?ke", "the prefix of letters, digits and ./=_-"),
+        ("s3://bucket//lake", "expected s3://BUCKET/PREFIX"),
+        ("s3://bucket/region=x/lake", "the folder 'region=x' for the column region"),
         ("file", "is a file; give a folder"),
         ("file/below", "is a file; give a folder"),
         ("back\\slash", "a folder with a backslash"),
@@ -107,7 +114,7 @@ def test_a_place_that_can_be_no_lake_is_refused(
 
 def test_a_lake_that_cannot_be_made_is_refused() -> None:
     """Under /proc nobody makes a folder, root neither."""
-    folder = open_lake("/proc/imagelake/lake")
+    folder = open_folder("/proc/imagelake/lake")
     with pytest.raises(StorageError, match=r"^--lake '/proc/imagelake/lake': cannot be written"):
         folder.make()
 

@@ -9,7 +9,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from lake.storage import Folder, open_lake
+from lake.folder import Folder
+from lake.location import open_folder
 from lake.warehouse import connect, publish
 from schemas.tables import TABLES
 from schemas.view import View, views
@@ -256,7 +257,7 @@ def third_day() -> Rows:
 def write_history(folder: Folder) -> None:
     """Commits the history's runs."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lake.commit.VISIBILITY_DELAY", timedelta(0))
+        patch.setattr("lake.folder.VISIBILITY_DELAY", timedelta(0))
         for day, rows in (
             (DAY_1, first_day()),
             (DAY_2, second_day()),
@@ -269,7 +270,7 @@ def write_history(folder: Folder) -> None:
 @pytest.fixture(scope="module")
 def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("history")
-    folder = open_lake(str(root / "lake"))
+    folder = open_folder(str(root / "lake"))
     write_history(folder)
     publish(folder, root / "imagelake.duckdb")
     return root / "imagelake.duckdb"
@@ -285,7 +286,7 @@ def history(warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 def nothing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
     """A warehouse over a lake without a run."""
     root = tmp_path_factory.mktemp("nothing")
-    publish(open_lake(str(root / "lake")), root / "imagelake.duckdb")
+    publish(open_folder(str(root / "lake")), root / "imagelake.duckdb")
     with connect(root / "imagelake.duckdb") as connection:
         yield connection
 

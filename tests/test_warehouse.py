@@ -13,15 +13,11 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
-from lake.storage import Folder, StorageError, open_lake
-from lake.warehouse import (
-    connect,
-    definitions,
-    publish,
-    require_replaceable,
-    view_columns,
-    write_schema_files,
-)
+from lake.definitions import definitions, view_columns
+from lake.folder import Folder
+from lake.location import open_folder
+from lake.storage import StorageError
+from lake.warehouse import connect, publish, require_replaceable, write_schema_files
 from schemas.tables import TABLES
 from schemas.view import views
 from tests.test_writer import DAY, Rows, commit_rows
@@ -44,7 +40,7 @@ for _ in range(2):
 
 @pytest.fixture
 def folder(lake: Path) -> Folder:
-    return open_lake(str(lake))
+    return open_folder(str(lake))
 
 
 @pytest.fixture
@@ -94,7 +90,7 @@ def test_publishing_twice_leaves_everything_alone(folder: Folder, warehouse: Pat
 def test_a_warehouse_of_another_lake_is_replaced(
     folder: Folder, warehouse: Path, tmp_path: Path
 ) -> None:
-    other = open_lake(str(tmp_path / "other"))
+    other = open_folder(str(tmp_path / "other"))
     publish(other, warehouse)
     assert publish(folder, warehouse) is True
     with connect(warehouse) as connection:
@@ -196,7 +192,7 @@ def test_a_reader_keeps_working_while_the_warehouse_is_replaced(
     publish(folder, warehouse)
     with _python(READ_TWICE, warehouse) as reader:
         assert _said(reader) == folder.uri
-        other = open_lake(str(tmp_path / "other"))
+        other = open_folder(str(tmp_path / "other"))
         assert publish(other, warehouse) is True
         _say(reader)
         assert _said(reader) == folder.uri
@@ -238,7 +234,7 @@ def test_a_relative_lake_is_found_from_any_working_directory(
 ) -> None:
     """The views name the lake's absolute place, however it was given."""
     monkeypatch.chdir(tmp_path)
-    folder = open_lake("data/lake")
+    folder = open_folder("data/lake")
     commit_rows(folder, DAY, one_build())
     publish(folder, Path("data/imagelake.duckdb"))
     elsewhere = tmp_path / "elsewhere"
@@ -273,10 +269,10 @@ KEYS = {
 @pytest.fixture(scope="module")
 def many_runs(tmp_path_factory: pytest.TempPathFactory) -> Folder:
     """Four dates, each with runs that were superseded, of several files and row groups."""
-    folder = open_lake(str(tmp_path_factory.mktemp("many") / "lake"))
+    folder = open_folder(str(tmp_path_factory.mktemp("many") / "lake"))
     dice = random.Random(26044)  # noqa: S311 - rows, no secret
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lake.commit.VISIBILITY_DELAY", timedelta(0))
+        patch.setattr("lake.folder.VISIBILITY_DELAY", timedelta(0))
         patch.setattr("lake.writer.ROW_GROUP_ROWS", 40)
         patch.setattr("lake.writer.PART_ROWS", 120)
         for day, runs in enumerate((3, 1, 2, 3)):

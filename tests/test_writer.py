@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from lake.commit import commit
+from lake.folder import Folder
+from lake.location import open_folder
 from lake.run import Run
-from lake.storage import Folder, open_lake
 from lake.writer import DataFile, Manifest, SnapshotWriter
 from schemas.tables import TABLES
 
@@ -33,7 +35,7 @@ def write_run(lake: Folder, snapshot_date: date, rows: Rows) -> tuple[Run, Manif
     with SnapshotWriter(lake, run) as writer:
         for table in rows:
             writer.append({table: arrow_rows(table, rows[table])})
-        return run, writer.close()
+        return run, writer.publish()
 
 
 def commit_rows(lake: Folder, snapshot_date: date, rows: Rows) -> Run:
@@ -45,7 +47,7 @@ def commit_rows(lake: Folder, snapshot_date: date, rows: Rows) -> Run:
 
 @pytest.fixture
 def folder(lake: Path) -> Folder:
-    return open_lake(str(lake))
+    return open_folder(str(lake))
 
 
 def test_every_table_has_a_file_even_without_rows(folder: Folder) -> None:
@@ -59,9 +61,10 @@ def test_every_table_has_a_file_even_without_rows(folder: Folder) -> None:
         "snapshot_targets": [0],
         "snapshots": [0],
     }
-    path = f"image_builds/snapshot_date=2025-11-20/run_id={run.run_id}/part-00000.parquet"
-    size = folder.path(path).stat().st_size
-    assert manifest["image_builds"] == (DataFile(path, 1, size),)
+    path = f"image_builds/snapshot_date=2025-11-20/run_id={run.run_id}/part-00000.v2.parquet"
+    content = folder.read(path)
+    digest = sha256(content).hexdigest()
+    assert manifest["image_builds"] == (DataFile(path, 1, len(content), digest),)
 
 
 def test_values_come_back_to_the_letter(folder: Folder) -> None:
@@ -102,7 +105,7 @@ def test_rows_are_cut_into_groups_and_parts(
             rows = [{"arn": f"{number:02}"} for number in range(first, first + 5)]
             writer.append({"image_builds": arrow_rows("image_builds", rows)})
         assert writer.row_counts()["image_builds"] == 45
-        files = writer.close()["image_builds"]
+        files = writer.publish()["image_builds"]
     assert [file.row_count for file in files] == [20, 20, 5]
     tables = [pq.ParquetFile(folder.path(file.path)) for file in files]
     assert [table.num_row_groups for table in tables] == [2, 2, 1]
@@ -127,4 +130,4 @@ def test_rows_of_another_shape_are_refused(folder: Folder) -> None:
     with SnapshotWriter(folder, Run.begin(datetime.now(UTC), DAY)) as writer:
         writer.append({"image_builds": pa.table({"arn": ["a"], "foreign": ["x"]})})
         with pytest.raises(pa.ArrowInvalid, match="Schema at index 1 was different"):
-            writer.close()
+            writer.publish()

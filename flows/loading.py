@@ -1,0 +1,139 @@
+"""Parameters from the command line, the environment and a TOML file, and what is wrong in words.
+
+A field `page_size` is the option `--page-size`, the key `page-size` or `page_size` of the file given
+with `--config`, and the variable `IMAGELAKE_PAGE_SIZE`; its description is the help text everywhere.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from pydantic import ValidationError
+
+from flows.parameters import (
+    ENVIRONMENT_PREFIX,
+    LakeParameters,
+    MaintainParameters,
+    ParameterError,
+    RebuildParameters,
+    SnapshotParameters,
+    did_you_mean,
+)
+
+Model = TypeVar("Model", bound=LakeParameters)
+
+_KEYS: Final = {
+    name: None
+    for model in (SnapshotParameters, RebuildParameters, MaintainParameters)
+    for name in model.model_fields
+}
+"""Every key that a file of parameters may have."""
+
+
+def load_parameters(
+    model: type[Model],
+    options: Mapping[str, Any],
+    config: Path | None,
+    environment: Mapping[str, str] = os.environ,
+) -> Model:
+    """The parameters from options, which override the environment, which overrides the file.
+
+    The file may have every command's keys: those of others are passed over. Raises ParameterError
+    with one line that names the option and the value.
+    """
+    if config is None and (named := environment.get(f"{ENVIRONMENT_PREFIX}CONFIG")):
+        config = Path(named)
+    given = _from_file(model, config) if config else {}
+    given |= _from_environment(model, environment) | dict(options)
+    try:
+        return model(**given)
+    except ValidationError as error:
+        raise ParameterError(_one_line(error, given)) from None
+
+
+def option_name(field: str) -> str:
+    """The option of a field: `--page-size` of `page_size`."""
+    return "--" + field.replace("_", "-")
+
+
+def _from_file(model: type[Model], path: Path) -> dict[str, Any]:
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ParameterError(
+            f"--config {str(path)!r}: {error.strerror}; give a TOML file"
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ParameterError(f"--config {str(path)!r}: no valid TOML: {error}") from None
+    given = {}
+    for key, value in content.items():
+        name = key.replace("-", "_")
+        if name not in _KEYS:
+            hint = did_you_mean(key, [field.replace("_", "-") for field in _KEYS])
+            raise ParameterError(f"--config {str(path)!r}: unknown key {key!r}{hint}")
+        if name in model.model_fields:
+            given[name] = _with_underscores(value)
+    return given
+
+
+def _with_underscores(value: Any) -> Any:
+    """The value with the keys of its tables spelled as fields."""
+    if isinstance(value, dict):
+        return {key.replace("-", "_"): _with_underscores(member) for key, member in value.items()}
+    return [_with_underscores(member) for member in value] if isinstance(value, list) else value
+
+
+def _from_environment(model: type[Model], environment: Mapping[str, str]) -> dict[str, Any]:
+    given: dict[str, Any] = {}
+    for name, field in model.model_fields.items():
+        text = environment.get(ENVIRONMENT_PREFIX + name.upper())
+        if text is not None:
+            given[name] = _list_of(name, text) if field.default_factory else text
+    return given
+
+
+def _list_of(name: str, text: str) -> list[str]:
+    """A repeatable option's values: a JSON list, or separated by commas (a filter: one)."""
+    if text.startswith("["):
+        try:
+            values: list[str] = json.loads(text)
+        except ValueError as error:
+            variable = ENVIRONMENT_PREFIX + name.upper()
+            raise ParameterError(f"{variable} {text!r}: no JSON list: {error}") from None
+        return values
+    return [text] if name == "filter" else [part for part in text.split(",") if part]
+
+
+def _one_line(error: ValidationError, given: Mapping[str, Any]) -> str:
+    """The first problem in words: the option, the value, what was expected."""
+    problem = error.errors(include_url=False)[0]
+    message = problem["msg"].removeprefix("Value error, ")
+    if not problem["loc"]:
+        return message
+    name = str(problem["loc"][0])
+    if name == "accounts":  # without the value: it may hold an external id
+        where = " ".join(str(p + 1 if isinstance(p, int) else p) for p in problem["loc"][1:])
+        return f"[[accounts]] {where}: {message[0].lower()}{message[1:]}"
+    if name == "external_id":
+        return f"{option_name(name)}: AWS asks for at least 2 characters"
+    if name == "filter" and len(problem["loc"]) == 1:
+        return f"{option_name(name)} {message}"
+    value = given.get(name)
+    if len(problem["loc"]) > 1 and isinstance(value, list):
+        value = value[int(problem["loc"][1])]
+    shown = value if isinstance(value, str) else json.dumps(value, default=str)
+    message = _PLAINER.get(name, message)
+    return f"{option_name(name)} {shown!r}: {message[0].lower()}{message[1:]}"
+
+
+_PLAINER: Final = {
+    "date": "not a date; expected YYYY-MM-DD",
+    "include_account": "not an account; expected its 12 digits",
+    "exclude_account": "not an account; expected its 12 digits",
+    "organization_role": "not a role's name; expected the part after role/ of its ARN",
+}

@@ -1,0 +1,127 @@
+"""The upkeep of a lake as plain functions: rebuild, maintain, roll back; and what they say."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
+
+from flows.parameters import LakeParameters, MaintainParameters, RebuildParameters
+from flows.planning import lake_of
+from flows.rebuild import Rebuilt, rebuild
+from flows.terminal import printable
+from flows.watch import counted
+from lake import commit
+from lake.checks import CheckError
+from lake.commit import Commit, CommitError, runs_of, shown_commits
+from lake.maintain import Keep, Removal, maintain
+from lake.warehouse import publish
+
+MOST_LISTED: Final = 20
+"""Of one reason, at most so many removals are named one by one."""
+
+Say = Callable[[str], object]
+
+
+@dataclass(frozen=True)
+class Rebuilds:
+    """The dates that were rebuilt, and why others were not."""
+
+    done: tuple[Rebuilt, ...]
+    refused: tuple[str, ...]
+
+
+def rebuild_dates(parameters: RebuildParameters, say: Say) -> Rebuilds:
+    """Rebuilds the date, or with `all` every date that can be; then the warehouse.
+
+    Raises CommitError or CheckError where the one date asked for cannot be rebuilt.
+    """
+    lake = lake_of(parameters)
+    done: list[Rebuilt] = []
+    refused: list[str] = []
+    for day in [parameters.date] if parameters.date else shown_commits(lake):
+        say(f"rebuilding {day}")
+        try:
+            done.append(rebuild(lake, day))
+        except (CommitError, CheckError) as error:
+            if parameters.date:
+                raise
+            refused.append(str(error))
+    publish(lake, parameters.warehouse)
+    return Rebuilds(tuple(done), tuple(refused))
+
+
+def rebuild_lines(rebuilds: Rebuilds) -> Iterator[str]:
+    """A line a date."""
+    for rebuilt in rebuilds.done:
+        made = rebuilt.commit
+        yield (
+            f"{made.snapshot_date} rebuilt: {counted(rebuilt.builds, 'build')} (run {made.run_id})"
+        )
+        yield from (printable(f"  warning: {warning}") for warning in rebuilt.warnings)
+    yield from (printable(f"not rebuilt: {reason}") for reason in rebuilds.refused)
+    if not rebuilds.done and not rebuilds.refused:
+        yield "the lake has no snapshot to rebuild"
+
+
+def maintain_lake(parameters: MaintainParameters, say: Say = lambda _: None) -> list[Removal]:
+    """Cleans the lake up as the parameters say, then rebuilds the warehouse where its views change."""
+    lake = lake_of(parameters)
+    keep = Keep(
+        keep_days=parameters.keep_days,
+        keep_monthly=parameters.keep_monthly,
+        keep_raw_days=parameters.keep_raw_days,
+        grace=timedelta(hours=parameters.grace_hours),
+        orphan_age=timedelta(hours=parameters.orphan_hours),
+        compact=parameters.compact,
+    )
+    done = maintain(lake, keep, datetime.now(UTC), is_dry=parameters.dry_run, say=say)
+    if not parameters.dry_run:
+        publish(lake, parameters.warehouse)
+    return done
+
+
+def maintain_lines(done: Sequence[Removal], *, is_dry: bool) -> Iterator[str]:
+    """A line a reason with its sum, then what it was of."""
+    by_reason: dict[str, list[Removal]] = defaultdict(list)
+    for removal in done:
+        by_reason[removal.reason].append(removal)
+    for reason, removals in by_reason.items():
+        files = sum(removal.file_count for removal in removals)
+        size = sum(removal.size_bytes for removal in removals)
+        yield f"{reason}: {counted(files, 'file')}, {_bytes(size)}"
+        yield from (printable(f"  {removal.what}") for removal in removals[:MOST_LISTED])
+        if len(removals) > MOST_LISTED:
+            yield f"  and {len(removals) - MOST_LISTED:,} more"
+    if not done:
+        yield "nothing to remove"
+    elif is_dry:
+        yield "nothing was removed: this was a dry run"
+
+
+def roll_back(parameters: LakeParameters, snapshot_date: date, run_id: str) -> Commit:
+    """Shows an older run of the date again. Raises CommitError where it is none of the date's."""
+    lake = lake_of(parameters)
+    record = commit.rollback(lake, snapshot_date, run_id)
+    publish(lake, parameters.warehouse)
+    return record
+
+
+def run_lines(parameters: LakeParameters, snapshot_date: date) -> Iterator[str]:
+    """The date's runs, the one that shows first. Raises CommitError where it has none."""
+    records = runs_of(lake_of(parameters), snapshot_date)
+    if not records:
+        raise CommitError(f"{snapshot_date}: the lake has no run of it")
+    for place, record in enumerate(records):
+        shows = "shows" if not place else "superseded"
+        yield f"{record.run_id}  since {record.effective_at:%Y-%m-%d %H:%M:%S} UTC  {shows}"
+
+
+def _bytes(size: float) -> str:
+    for unit in ("bytes", "kB", "MB"):
+        if size < 1000:
+            return f"{size:,.0f} {unit}" if unit == "bytes" else f"{size:,.1f} {unit}"
+        size /= 1000
+    return f"{size:,.1f} GB"

@@ -1,0 +1,401 @@
+"""A lake in S3: single uploads, conditional creation, a lock that needs no shared disk.
+
+boto3 is used for what pyarrow's own file system cannot do: it drops `If-None-Match` and overwrites
+(apache/arrow issue 44281), and a file of its that an exception closes is published, cut short (40502).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+from functools import cache, cached_property
+from hashlib import sha256
+from pathlib import Path, PurePosixPath
+from shutil import rmtree
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+from uuid import uuid4
+
+import boto3
+import pyarrow as pa
+from boto3.s3.transfer import TransferConfig
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    HTTPClientError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProfileNotFound,
+)
+
+from lake.lease import Lease, LeaseError
+from lake.storage import (
+    LOCKS,
+    TEMPORARY,
+    LakeSettings,
+    Leftover,
+    StorageError,
+    StoredFile,
+    UnknownOutcomeError,
+)
+from schemas import __version__
+
+VISIBILITY_DELAY: Final = timedelta(seconds=5)
+"""From naming a commit record to its taking effect: one PUT (0.3 s at the most) and clock skew."""
+SINGLE_UPLOAD_BYTES: Final = 5 << 30
+"""S3's limit for one PUT; a larger file goes up in parts, which show all at once as well."""
+REMOVED_AT_ONCE: Final = 1000
+"""S3's limit for one DeleteObjects."""
+
+NO_CREDENTIALS: Final = "--lake {uri!r}: no AWS credentials found; set AWS_PROFILE, or sign in"
+
+_URI: Final = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/([\w./=-]*))?", re.ASCII)
+_PAGES: Final = "pages-*.arrows"
+_MISSING: Final = {"NoSuchKey", "404", "NotFound"}
+
+
+@dataclass(frozen=True)
+class Access:
+    """Credentials, region and endpoint for a bucket; they never show in a representation."""
+
+    key_id: str = field(repr=False)
+    secret: str = field(repr=False)
+    session_token: str = field(repr=False)
+    region: str
+    endpoint: str
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A lake in a bucket, below a prefix."""
+
+    name: str
+    prefix: str
+    settings: LakeSettings
+
+    @property
+    def uri(self) -> str:
+        """The `s3://` URI, without a slash at its end."""
+        return f"s3://{self.name}/{self.prefix}".rstrip("/")
+
+    @property
+    def visibility_delay(self) -> timedelta:
+        """Five seconds unless the settings say otherwise."""
+        seconds = self.settings.visibility_seconds
+        return VISIBILITY_DELAY if seconds is None else timedelta(seconds=seconds)
+
+    def make(self) -> None:
+        """Tries to write in it: a bucket is made by its owner. Raises StorageError."""
+        with self._told("cannot be written", "s3:PutObject"):
+            self._put(f"{LOCKS}/probe", b"")
+
+    def require_clock(self) -> None:
+        """Compares this machine's clock with the store's, which tells whole seconds."""
+        before = time.time()
+        with self._told("cannot be read", "s3:ListBucket"):
+            answer = self.client.list_objects_v2(Bucket=self.name, MaxKeys=1, **self._owner)
+        here = (before + time.time()) / 2
+        date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
+        if date is None:
+            return
+        skew = here - (parsedate_to_datetime(date).timestamp() + 0.5)
+        allowed = self.visibility_delay.total_seconds() / 2
+        if abs(skew) > allowed + 0.5:
+            raise StorageError(
+                f"--lake {self.uri!r}: this machine's clock is {skew:+.1f} s off the store's, and "
+                f"commits bear {allowed:.1f} s: set the clock, or raise --visibility-seconds"
+            )
+
+    def stage(self, path: str) -> Path:
+        """A file of the spool."""
+        folder = self._spool / "staged"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / f"{PurePosixPath(path).name}{TEMPORARY}{uuid4().hex}"
+
+    def publish(self, staged: Path, path: str) -> StoredFile:
+        """Uploads the file, which shows when it is whole, and removes it from the spool."""
+        size_bytes = staged.stat().st_size
+        with self._told("cannot be written", "s3:PutObject"):
+            if size_bytes > SINGLE_UPLOAD_BYTES:
+                self.client.upload_file(
+                    str(staged),
+                    self.name,
+                    self._key(path),
+                    ExtraArgs={**self._owner, **self._sse},
+                    Config=TransferConfig(multipart_threshold=SINGLE_UPLOAD_BYTES),
+                )
+            else:
+                with staged.open("rb") as content:
+                    self._put(path, content)
+        staged.unlink()
+        return StoredFile(path, size_bytes)
+
+    def create(self, path: Callable[[], str], content: bytes) -> None:
+        """One conditional PUT, which is not repeated: its name holds for a limited time."""
+        name = path()
+        try:
+            self._put(name, content, self._hurried, IfNoneMatch="*")
+        except ClientError as error:
+            if _status(error) in (409, 412):
+                raise FileExistsError(f"{self.uri}/{name}") from error
+            if _status(error) >= 500:
+                raise UnknownOutcomeError(str(error)) from error
+            raise self._refusal("cannot be written", "s3:PutObject", error) from error
+        except HTTPClientError as error:  # a time-out, a connection that broke
+            raise UnknownOutcomeError(str(error)) from error
+
+    @contextmanager
+    def exclusively(self, name: str) -> Iterator[Callable[[], None]]:
+        """By a lease, which ends by itself a minute after the process that held it."""
+        lease = Lease(self.client, self.name, self._key(f"{LOCKS}/{name}"), self._owner, self._sse)
+        try:
+            with self._told("cannot be written", "s3:PutObject"), lease.held() as require_held:
+                yield require_held
+        except LeaseError as error:
+            raise StorageError(f"--lake {self.uri!r}: {error}") from error
+
+    def read(self, path: str) -> bytes:
+        """The object's content. Raises FileNotFoundError."""
+        with self._told("cannot be read", "s3:GetObject", path):
+            got = self.client.get_object(Bucket=self.name, Key=self._key(path), **self._owner)
+            content: bytes = got["Body"].read()
+            return content
+
+    @contextmanager
+    def open(self, path: str) -> Iterator[pa.NativeFile]:
+        """A copy in the spool, for the time of the block. Raises FileNotFoundError."""
+        copy = self.stage(path)
+        try:
+            self._download(path, copy)
+            with pa.OSFile(str(copy)) as file:
+                yield file
+        finally:
+            copy.unlink(missing_ok=True)
+
+    def files(self, folder: str) -> Iterator[StoredFile]:
+        """The objects below the folder, by key."""
+        prefix = self._key(f"{folder}/" if folder else "")
+        pages = self.client.get_paginator("list_objects_v2").paginate(
+            Bucket=self.name, Prefix=prefix, **self._owner
+        )
+        with self._told("cannot be listed", "s3:ListBucket"):
+            for page in pages:
+                for found in page.get("Contents", ()):
+                    yield StoredFile(
+                        found["Key"].removeprefix(self._key("")),
+                        found["Size"],
+                        found["LastModified"].timestamp(),
+                    )
+
+    def leftovers(self) -> Iterator[Leftover]:
+        """Uploads in parts that were never completed, and what this machine's spool still has."""
+        pages = self.client.get_paginator("list_multipart_uploads").paginate(
+            Bucket=self.name, Prefix=self._key(""), **self._owner
+        )
+        with self._told("cannot be listed", "s3:ListBucketMultipartUploads"):
+            for page in pages:
+                for upload in page.get("Uploads", ()):
+                    yield self._abandoned(upload["Key"], upload["UploadId"], upload["Initiated"])
+        for path in (self._spool / "staged").glob(f"*{TEMPORARY}*"):
+            with suppress(FileNotFoundError):
+                status = path.stat()
+                yield Leftover(str(path), status.st_size, status.st_mtime, path.unlink)
+        for landing in (self._spool / "_raw").glob("*/*"):
+            newest = max((file.stat().st_mtime for file in landing.iterdir()), default=0.0)
+            size_bytes = sum(file.stat().st_size for file in landing.iterdir())
+            yield Leftover(
+                str(landing),
+                size_bytes,
+                newest,
+                lambda landing=landing: rmtree(landing, ignore_errors=True),  # type: ignore[misc]  # bound at once
+            )
+
+    def remove(self, paths: Iterable[str]) -> None:
+        """A thousand at a time, in the order given."""
+        left = list(paths)
+        with self._told("cannot be removed", "s3:DeleteObject"):
+            for first in range(0, len(left), REMOVED_AT_ONCE):
+                keys = [{"Key": self._key(path)} for path in left[first : first + REMOVED_AT_ONCE]]
+                answer = self.client.delete_objects(
+                    Bucket=self.name, Delete={"Objects": keys, "Quiet": True}, **self._owner
+                )
+                for failed in answer.get("Errors", ()):
+                    raise StorageError(
+                        f"{self.uri}: {failed['Key']} cannot be removed: {failed.get('Code')}; "
+                        "allow s3:DeleteObject"
+                    )
+
+    def glob(self, pattern: str) -> str:
+        """The pattern below the URI, whose characters mean nothing to a glob."""
+        return f"{self.uri}/{pattern}"
+
+    def working(self, folder: str) -> Path:
+        """A folder of the spool."""
+        return self._spool / folder
+
+    def keep(self, folder: str) -> None:
+        """Uploads each finished file of pages that is not there yet."""
+        there = {file.path: file.size_bytes for file in self.files(folder)}
+        for landed in sorted(self.working(folder).glob(_PAGES)):
+            path = f"{folder}/{landed.name}"
+            if there.get(path) != landed.stat().st_size:
+                copy = self.stage(path)
+                os.link(landed, copy)
+                self.publish(copy, path)
+
+    def forget(self, folder: str) -> None:
+        """Removes the working folder: the lake has its pages."""
+        rmtree(self.working(folder), ignore_errors=True)
+
+    @contextmanager
+    def fetched(self, folder: str) -> Iterator[Path]:
+        """A copy, for the time of the block."""
+        self._spool.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=self._spool) as directory:
+            for file in self.files(folder):
+                self._download(file.path, Path(directory) / PurePosixPath(file.path).name)
+            yield Path(directory)
+
+    def access(self) -> Access:
+        """What another client of the bucket needs. Raises StorageError where nobody is signed in."""
+        found = self._session.get_credentials()
+        if found is None:
+            raise StorageError(NO_CREDENTIALS.format(uri=self.uri))
+        credentials = found.get_frozen_credentials()
+        with self._told("cannot be read", "s3:ListBucket"):
+            answer = self.client.head_bucket(Bucket=self.name, **self._owner)
+        region = answer["ResponseMetadata"]["HTTPHeaders"].get("x-amz-bucket-region")
+        return Access(
+            credentials.access_key,
+            credentials.secret_key,
+            credentials.token or "",
+            region or self.client.meta.region_name,
+            self.client.meta.endpoint_url,
+        )
+
+    @cached_property
+    def _session(self) -> Any:
+        try:
+            return boto3.session.Session()
+        except ProfileNotFound as error:
+            raise StorageError(f"--lake {self.uri!r}: {error}") from error
+
+    @cached_property
+    def client(self) -> Any:
+        """An S3 client of the standard AWS chain; its credentials are those of its first use."""
+        return self._client(Config(retries={"total_max_attempts": 5, "mode": "standard"}))
+
+    @cached_property
+    def _hurried(self) -> Any:
+        """For commit records, which must be shown well before they take effect: one try, briefly."""
+        seconds = max(0.5, self.visibility_delay.total_seconds() / 2)
+        return self._client(
+            Config(retries={"total_max_attempts": 1}, connect_timeout=seconds, read_timeout=seconds)
+        )
+
+    def _client(self, config: Config) -> Any:
+        try:
+            return self._session.client(
+                "s3", config=config.merge(Config(user_agent_extra=f"imagelake/{__version__}"))
+            )
+        except ValueError as error:  # botocore's own for an endpoint that is no URL
+            raise StorageError(f"--lake {self.uri!r}: AWS_ENDPOINT_URL_S3: {error}") from error
+
+    @cached_property
+    def _spool(self) -> Path:
+        """Where files are built and pages land on this machine, apart for each lake."""
+        cache_home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        spool = self.settings.spool or Path(cache_home) / "imagelake"
+        return spool.absolute() / sha256(self.uri.encode()).hexdigest()[:16]
+
+    @property
+    def _owner(self) -> dict[str, Any]:
+        owner = self.settings.s3_bucket_owner
+        return {"ExpectedBucketOwner": owner} if owner else {}
+
+    @property
+    def _sse(self) -> dict[str, Any]:
+        given = {
+            "ServerSideEncryption": self.settings.s3_sse,
+            "SSEKMSKeyId": self.settings.s3_kms_key,
+        }
+        return {name: value for name, value in given.items() if value}
+
+    def _key(self, path: str) -> str:
+        return f"{self.prefix}/{path}" if self.prefix else path
+
+    def _put(self, path: str, body: Any, client: Any = None, **condition: str) -> None:
+        (client or self.client).put_object(
+            Bucket=self.name,
+            Key=self._key(path),
+            Body=body,
+            **condition,
+            **self._owner,
+            **self._sse,
+        )
+
+    def _download(self, path: str, to: Path) -> None:
+        with self._told("cannot be read", "s3:GetObject", path):
+            self.client.download_file(
+                self.name, self._key(path), str(to), ExtraArgs=self._owner or None
+            )
+
+    def _abandoned(self, key: str, upload_id: str, begun: datetime) -> Leftover:
+        return Leftover(
+            f"s3://{self.name}/{key} (an upload in parts)",
+            0,
+            begun.timestamp(),
+            lambda: self.client.abort_multipart_upload(
+                Bucket=self.name, Key=key, UploadId=upload_id, **self._owner
+            ),
+        )
+
+    @contextmanager
+    def _told(self, what: str, permission: str, path: str = "") -> Iterator[None]:
+        """Raises the SDK's errors as the lake's: a refusal says what to allow."""
+        try:
+            yield
+        except ClientError as error:
+            if error.response["Error"]["Code"] in _MISSING and path:
+                raise FileNotFoundError(f"{self.uri}/{path}") from error
+            if _status(error) >= 500:
+                raise OSError(f"{self.uri} {what}: {error}") from error
+            raise self._refusal(what, permission, error) from error
+        except (NoCredentialsError, PartialCredentialsError) as error:
+            raise StorageError(NO_CREDENTIALS.format(uri=self.uri)) from error
+        except BotoCoreError as error:
+            raise OSError(f"{self.uri} {what}: {error}") from error
+
+    def _refusal(self, what: str, permission: str, error: ClientError) -> StorageError:
+        found = error.response["Error"]
+        code, message = found.get("Code", "?"), found.get("Message", "")
+        return StorageError(
+            f"--lake {self.uri!r}: {what}: {code}: {message}; see that the bucket is there and "
+            f"allow {permission}"
+        )
+
+
+@cache
+def open_bucket(uri: str, settings: LakeSettings) -> Bucket:
+    """The lake of an s3:// URI, the same one each time: making a client takes a tenth of a second.
+
+    Raises StorageError where the URI can be none.
+    """
+    match = _URI.fullmatch(uri)
+    if match is None or "//" in uri.removeprefix("s3://"):
+        raise StorageError(
+            f"--lake {uri!r}: expected s3://BUCKET/PREFIX, the prefix of letters, digits and ./=_-"
+        )
+    prefix = (match[2] or "").strip("/")
+    return Bucket(match[1], prefix, settings)
+
+
+def _status(error: ClientError) -> int:
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))

@@ -1,0 +1,42 @@
+"""A date's tables written anew in few files, its rows as they are."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from lake.carry import raw_runs_fact, row_groups, shown_run
+from lake.commit import ORPHAN_AGE, Commit, commit, manifest_of, read_record
+from lake.run import Run
+from lake.storage import Lake
+from lake.writer import PART_ROWS, Manifest, SnapshotWriter
+
+_OWN_FACTS = {"run_id", "snapshot_date", "schema_version", "tables"}
+"""What every commit says anew of itself."""
+
+
+def is_scattered(manifest: Manifest) -> bool:
+    """True where some table is in at least twice the files that its rows need."""
+    return any(
+        len(files) >= 2 * max(1, -(-sum(file.row_count for file in files) // PART_ROWS))
+        for files in manifest.values()
+    )
+
+
+def compact(lake: Lake, record: Commit, orphan_age: timedelta = ORPHAN_AGE) -> Commit:
+    """Commits the record's run anew, its rows in few files with today's columns.
+
+    Raises CommitError where another run of the date is committed meanwhile.
+    """
+    content = read_record(lake, record)
+    run = Run.begin(datetime.now(UTC), record.snapshot_date)
+    with SnapshotWriter(lake, run) as writer:
+        for table, files in manifest_of(content).items():
+            for rows in row_groups(lake, table, [file.path for file in files]):
+                writer.append({table: rows})
+        manifest = writer.publish()
+    facts = {name: value for name, value in content.items() if name not in _OWN_FACTS}
+    raw_runs = {key: row["raw_runs"] for key, row in shown_run(lake, record).targets.items()}
+    facts |= raw_runs_fact(content.get("raw_run", record.run_id), raw_runs)
+    return commit(
+        lake, run, manifest, {**facts, "compacted_from": record.run_id}, record.run_id, orphan_age
+    )

@@ -1,0 +1,177 @@
+"""The SQL that makes a warehouse: table views over the lake's files, then the analysis views.
+
+The table views are live: they read the commit records by name and show, for each date, the newest
+run in effect when the transaction began, so that all tables of a query agree. Pinned ones name the
+files of the runs that show when they are made.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import duckdb
+
+from lake.commit import COMMITS, Commit, commits, manifest_of, newest_first, read_record
+from lake.run import parts_glob, schema_path, version_of
+from lake.sql import text
+from lake.storage import Lake
+from schemas.table import SCHEMA_VERSION, Table
+from schemas.tables import TABLES
+from schemas.view import views
+
+_VISIBLE_RUNS: Final = {
+    "": "The run that shows for each date, by the commit records. Grain: one row a snapshot_date.",
+    "snapshot_date": "The UTC date.",
+    "run_id": "The newest run committed for the date.",
+    "effective_at": "Since when it shows.",
+}
+
+
+def definitions(lake: Lake, versions: Sequence[int] = (SCHEMA_VERSION,)) -> list[str]:
+    """The SQL statements that make the warehouse: views first, each with its comments."""
+    statements = [_visible_runs(lake), *comments_on("visible_runs", _VISIBLE_RUNS)]
+    for table in TABLES.values():
+        statements += _table_view(lake, table, versions)
+    for view in views():
+        statements.append(f"create view {view.name} as {view.sql}")
+    return statements
+
+
+def pinned_definitions(lake: Lake) -> list[str]:
+    """The statements of a warehouse whose table views name the files that show now."""
+    now_ms = time.time() * 1000
+    in_effect = (record for record in commits(lake) if record.effective_at_ms <= now_ms)
+    shown = {record.snapshot_date: record for record in reversed(newest_first(in_effect))}
+    manifests = [manifest_of(read_record(lake, shown[day])) for day in sorted(shown)]
+    statements = [_pinned_runs(shown.values()), *comments_on("visible_runs", _VISIBLE_RUNS)]
+    for table in TABLES.values():
+        paths = [file.path for manifest in manifests for file in manifest[table.name]]
+        statements += _pinned_view(lake, table, paths)
+    return [*statements, *(f"create view {view.name} as {view.sql}" for view in views())]
+
+
+def view_columns() -> dict[str, list[tuple[str, str]]]:
+    """By view, its columns' names and SQL types, whatever lake there is."""
+    with duckdb.connect() as connection:
+        for table in TABLES.values():
+            columns = ", ".join(f"{c.name} {c.sql_type}" for c in table.documented_columns)
+            connection.execute(f"create table {table.name} ({columns})")
+        for view in views():
+            connection.execute(f"create view {view.name} as {view.sql}")
+        return {
+            view.name: [
+                (name, sql_type)
+                for name, sql_type, *_ in connection.execute(f"describe {view.name}").fetchall()
+            ]
+            for view in views()
+        }
+
+
+def _visible_runs(lake: Lake) -> str:
+    """Which run shows for each date, by the names of the commit records alone.
+
+    `now()` is the transaction's start, so all queries of a transaction agree; `epoch_ms(now())`
+    does not depend on the session's time zone.
+    """
+    return f"""create view visible_runs as
+select
+    try_cast(split_part(name, '_', 1) as date) as snapshot_date,
+    split_part(name, '_', 3) as run_id,
+    make_timestamptz(try_cast(split_part(name, '_', 2) as bigint) * 1000) as effective_at
+from (
+    select parse_filename(file, true) as name
+    from glob({text(lake.glob(f"{COMMITS}/*.json"))})
+)
+where
+    regexp_full_match(name, '[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}_[0-9]{{1,15}}_[^_]+')
+    and try_cast(split_part(name, '_', 1) as date) is not null
+    and try_cast(split_part(name, '_', 2) as bigint) <= epoch_ms(now())
+qualify row_number() over (
+    partition by split_part(name, '_', 1)
+    order by try_cast(split_part(name, '_', 2) as bigint) desc, name desc
+) = 1"""  # noqa: S608 - the lake's location is quoted by _text
+
+
+def _table_view(lake: Lake, table: Table, versions: Sequence[int]) -> list[str]:
+    """The view of a table and its comments.
+
+    Files of another schema version have other columns and names of their own: each version is a
+    glob, and its files are all alike (`union_by_name` would read the end of every file instead).
+
+    The runs come first in an inner join on both path columns: only so a filter on the date reaches
+    the listing of the files (duckdb issue 18411). The union with the file that has no rows keeps
+    DuckDB 1.5 from fetching rows by `file_index`, which a join that prunes files shifts (issue
+    26044): without it a wide `qualify row_number() … = 1` gave wrong rows. It costs 3 to 8 ms.
+    """
+    names = [column.name for column in table.documented_columns]
+    patterns = [schema_path(table.name), *(parts_glob(table.name, v) for v in versions)]
+    arms = "\n    union all by name\n".join(
+        f"    select * from {_scan(lake, pattern)}"  # noqa: S608 - locations are quoted
+        for pattern in patterns
+    )
+    return [
+        f"""create view {table.name} as
+select {", ".join(names)}
+from visible_runs
+join (
+{arms}
+) using (snapshot_date, run_id)""",  # noqa: S608 - names are the schema's
+        *_table_comments(table),
+    ]
+
+
+def _pinned_runs(shown: Iterable[Commit]) -> str:
+    rows = ",\n    ".join(
+        f"(date '{r.snapshot_date}', {text(r.run_id)}, make_timestamptz({r.effective_at_ms}000))"
+        for r in shown
+    )
+    empty = "(null::date, null::varchar, null::timestamptz)"
+    return f"""create view visible_runs as
+select snapshot_date, run_id, effective_at
+from (values
+    {rows or empty}
+) as runs (snapshot_date, run_id, effective_at)
+where run_id is not null"""  # noqa: S608 - dates and numbers, quoted ids
+
+
+def _pinned_view(lake: Lake, table: Table, paths: Sequence[str]) -> list[str]:
+    """The view of a table over the given files, an arm for each schema version among them."""
+    by_version: dict[int | None, list[str]] = {None: [schema_path(table.name)]}
+    for path in paths:
+        by_version.setdefault(version_of(path), []).append(path)
+    if by_version.keys() == {None, SCHEMA_VERSION}:
+        del by_version[None]  # they have every column
+    arms = "\nunion all by name\n".join(
+        f"select * from {_scan(lake, *group)}"  # noqa: S608 - locations are quoted
+        for group in by_version.values()
+    )
+    names = ", ".join(column.name for column in table.documented_columns)
+    statement = f"create view {table.name} as\nselect {names}\nfrom (\n{arms}\n)"
+    return [statement, *_table_comments(table)]
+
+
+def _scan(lake: Lake, *patterns: str) -> str:
+    """The files as a relation whose path columns have their types, whatever folders there are."""
+    listed = ", ".join(text(lake.glob(pattern)) for pattern in patterns)
+    return (
+        f"read_parquet([{listed}], hive_partitioning = true, "
+        "hive_types = {'snapshot_date': DATE, 'run_id': VARCHAR})"
+    )
+
+
+def _table_comments(table: Table) -> list[str]:
+    comments = {column.name: column.doc for column in table.documented_columns}
+    comment = f"{table.grain[0].upper()}{table.grain[1:]}. Key: {', '.join(table.key)}."
+    return comments_on(table.name, {"": comment, **comments})
+
+
+def comments_on(view: str, comments: dict[str, str]) -> list[str]:
+    """Comments by column; the view's own under the empty name."""
+    on_columns = [
+        f"comment on column {view}.{column} is {text(comment)}"
+        for column, comment in comments.items()
+        if column
+    ]
+    return [f"comment on view {view} is {text(comments[''])}", *on_columns]

@@ -1,0 +1,209 @@
+"""A lake in a folder of a disk: files appear by rename or link, and locks end with their process."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Any, Final
+from uuid import uuid4
+
+import pyarrow as pa
+
+from lake.storage import (
+    LOCKS,
+    TEMPORARY,
+    LakeSettings,
+    Leftover,
+    StorageError,
+    StoredFile,
+    glob_escaped,
+)
+
+VISIBILITY_DELAY: Final = timedelta(milliseconds=500)
+"""From naming a commit record to its taking effect.
+
+It must exceed the time from the naming to the showing (one link: below 1 ms) and the skew between
+the clocks of those who write the folder and those who read it.
+"""
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A lake in a folder."""
+
+    root: Path
+    settings: LakeSettings = field(default_factory=LakeSettings)
+
+    @property
+    def uri(self) -> str:
+        """The folder's absolute path."""
+        return str(self.root)
+
+    @property
+    def visibility_delay(self) -> timedelta:
+        """Half a second unless the settings say otherwise."""
+        seconds = self.settings.visibility_seconds
+        return VISIBILITY_DELAY if seconds is None else timedelta(seconds=seconds)
+
+    def make(self) -> None:
+        """Makes the lake's folder. Raises StorageError where nothing can be written in it."""
+        try:
+            self._make_folder(self.root)
+            with TemporaryFile(dir=self.root):
+                pass
+        except OSError as error:
+            raise StorageError(
+                f"--lake {self.uri!r}: cannot be written: {error.strerror}; change its permissions "
+                "or give another"
+            ) from error
+
+    def require_clock(self) -> None:
+        """Writers and readers of a folder share its machine's clock, or a network's."""
+
+    def path(self, path: str) -> Path:
+        """The file's place on the disk."""
+        return self.root / path
+
+    def stage(self, path: str) -> Path:
+        """A name beside the file's own that no glob of the lake matches."""
+        target = self.path(path)
+        self._make_folder(target.parent)
+        return target.with_name(f"{target.name}{TEMPORARY}{uuid4().hex[:8]}")
+
+    def publish(self, staged: Path, path: str) -> StoredFile:
+        """Syncs the file, renames it and syncs its folder."""
+        sync(staged)
+        size_bytes = staged.stat().st_size
+        staged.replace(self.path(path))
+        sync(self.path(path).parent)
+        return StoredFile(path, size_bytes)
+
+    def create(self, path: Callable[[], str], content: bytes) -> None:
+        """Writes and syncs the content first; between naming and showing it is one link."""
+        staged = self.stage(path())  # in the same folder: a link cannot cross file systems
+        try:
+            staged.write_bytes(content)
+            sync(staged)
+            target = self.path(path())
+            os.link(staged, target)
+            sync(target.parent)
+        finally:
+            staged.unlink(missing_ok=True)
+
+    @contextmanager
+    def exclusively(self, name: str) -> Iterator[Callable[[], None]]:
+        """By flock, which ends with the process that holds it, however that ends."""
+        self._make_folder(self.path(LOCKS))
+        descriptor = os.open(self.path(LOCKS) / name, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield lambda: None
+        finally:
+            os.close(descriptor)
+
+    def read(self, path: str) -> bytes:
+        """The file's content. Raises FileNotFoundError."""
+        return self.path(path).read_bytes()
+
+    def open(self, path: str) -> AbstractContextManager[pa.NativeFile]:
+        """The file itself. Raises FileNotFoundError."""
+        opened: AbstractContextManager[pa.NativeFile] = pa.OSFile(str(self.path(path)))
+        return opened
+
+    def files(self, folder: str) -> Iterator[StoredFile]:
+        """The finished files below the folder, by path."""
+        for path, status in self._walk(folder):
+            if TEMPORARY not in path.name:
+                yield StoredFile(self._name(path), status.st_size, status.st_mtime)
+
+    def leftovers(self) -> Iterator[Leftover]:
+        """Files under the names of unfinished ones."""
+        for path, status in self._walk(""):
+            if TEMPORARY in path.name:
+                yield Leftover(
+                    self._name(path),
+                    status.st_size,
+                    status.st_mtime,
+                    lambda path=path: path.unlink(missing_ok=True),  # type: ignore[misc]  # bound at once
+                )
+
+    def remove(self, paths: Iterable[str]) -> None:
+        """Unlinks the files and the folders that this leaves empty, and syncs what is above."""
+        touched: set[Path] = set()
+        for path in paths:
+            file = self.path(path)
+            file.unlink(missing_ok=True)
+            touched.add(file.parent)
+        for folder in touched:
+            self._drop_empty(folder)
+
+    def glob(self, pattern: str) -> str:
+        """The pattern with the root's own characters escaped."""
+        return f"{glob_escaped(self.root.as_posix())}/{pattern}"
+
+    def working(self, folder: str) -> Path:
+        """The folder itself: pages land where they stay."""
+        return self.path(folder)
+
+    def keep(self, folder: str) -> None:
+        """They are there."""
+
+    def forget(self, folder: str) -> None:
+        """It is no copy."""
+
+    @contextmanager
+    def fetched(self, folder: str) -> Iterator[Path]:
+        """The folder itself."""
+        yield self.path(folder)
+
+    def _walk(self, folder: str) -> Iterator[tuple[Path, Any]]:
+        for path in sorted(self.path(folder).rglob("*")):
+            with suppress(FileNotFoundError):  # removed meanwhile
+                if path.is_file():
+                    yield path, path.stat()
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self.root).as_posix()
+
+    def _drop_empty(self, folder: Path) -> None:
+        """Removes the folder and those above it while they are empty; syncs the first that stays."""
+        while folder != self.root:
+            try:
+                folder.rmdir()
+            except FileNotFoundError:
+                pass  # another did it
+            except OSError:
+                break  # not empty
+            folder = folder.parent
+        sync(folder)
+
+    def _make_folder(self, folder: Path) -> None:
+        """Makes the folder and its parents durable, each in the one above it.
+
+        A parent may be taken away for being empty just before it gets its first entry: once more.
+        """
+        missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
+        for left in reversed(range(5)):
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                break
+            except FileNotFoundError:
+                if not left:
+                    raise
+        for made in missing:
+            sync(made.parent)
+
+
+def sync(path: Path) -> None:
+    """Makes a file's content, or a folder's entries, durable."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,88 @@
+"""What a lake holds: its data files and raw pages by run, listed before the records that name them."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Final
+
+from lake.commit import Commit, commits, newest_first
+from lake.run import RAW, SCHEMA_RUN, began_at
+from lake.storage import Lake, StoredFile
+from schemas.tables import TABLES
+
+RunKey = tuple[date, str]
+"""A run's date and id."""
+
+_PLACE: Final = re.compile(
+    r"[^/]+/snapshot_date=(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})/run_id=(?P<run>[^/]+)/[^/]+"
+)
+
+
+@dataclass
+class RunFiles:
+    """A run's files of one kind."""
+
+    files: list[StoredFile] = field(default_factory=list)
+
+    @property
+    def paths(self) -> list[str]:
+        """Their paths within the lake."""
+        return [file.path for file in self.files]
+
+    @property
+    def size_bytes(self) -> int:
+        """Their size together."""
+        return sum(file.size_bytes for file in self.files)
+
+    def last_touched(self, run_id: str) -> datetime:
+        """When the run began or its newest file was written, whichever is later."""
+        newest = max(file.modified_at for file in self.files)
+        return max(datetime.fromtimestamp(newest, UTC), began_at(run_id) or _NEVER)
+
+
+@dataclass
+class Inventory:
+    """Data files and raw pages by run, and by date the commit records, the newest first."""
+
+    data: dict[RunKey, RunFiles]
+    raw: dict[RunKey, RunFiles]
+    records: dict[date, list[Commit]]
+
+    @property
+    def named(self) -> set[RunKey]:
+        """The runs that some record names."""
+        return {(day, record.run_id) for day, of in self.records.items() for record in of}
+
+
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
+
+
+def take_inventory(lake: Lake) -> Inventory:
+    """Lists the data first, then the records: what a record listed then names was there before.
+
+    Only what imagelake itself lays down is listed: a foreign file is nobody's to remove.
+    """
+    data = _by_run(file for table in TABLES for file in lake.files(table))
+    raw = _by_run(lake.files(RAW))
+    return Inventory(data, raw, records_by_date(lake))
+
+
+def records_by_date(lake: Lake) -> dict[date, list[Commit]]:
+    """The commit records of each date, the newest first."""
+    records: dict[date, list[Commit]] = defaultdict(list)
+    for record in newest_first(commits(lake)):
+        records[record.snapshot_date].append(record)
+    return dict(records)
+
+
+def _by_run(files: Iterable[StoredFile]) -> dict[RunKey, RunFiles]:
+    runs: dict[RunKey, RunFiles] = defaultdict(RunFiles)
+    for file in files:
+        match = _PLACE.fullmatch(file.path)
+        if match and match["run"] != SCHEMA_RUN and began_at(match["run"]):
+            runs[date.fromisoformat(match["date"]), match["run"]].files.append(file)
+    return dict(runs)

@@ -1,0 +1,67 @@
+"""Whether every file that shows is as its commit record says, to the last bit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lake.commit import manifest_of, read_record, shown_commits
+from lake.storage import Lake
+from lake.writer import DataFile
+
+_BLOCK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Verification:
+    """How many files were read, and what is wrong with which."""
+
+    file_count: int
+    damaged: dict[str, str]
+
+
+def verify(lake: Lake, say: Callable[[str], object] = lambda _: None) -> Verification:
+    """Reads every file of the runs that show, and finds those that are missing or were changed.
+
+    Raises StorageError where a commit record itself cannot be read.
+    """
+    file_count = 0
+    damaged: dict[str, str] = {}
+    for day, record in shown_commits(lake).items():
+        say(f"reading the files of {day}")
+        for files in manifest_of(read_record(lake, record)).values():
+            file_count += len(files)
+            damaged |= {
+                file.path: wrong for file in files if (wrong := _wrong(lake, file)) is not None
+            }
+    return Verification(file_count, damaged)
+
+
+def _wrong(lake: Lake, file: DataFile) -> str | None:
+    try:
+        with lake.open(file.path) as content:
+            if content.size() != file.size_bytes:
+                return f"it has {content.size():,} bytes and was written with {file.size_bytes:,}"
+            if not file.sha256:
+                return _unreadable(content)
+            digest = sha256()
+            while block := content.read(_BLOCK_BYTES):
+                digest.update(block)
+    except FileNotFoundError:
+        return "it is missing"
+    return None if digest.hexdigest() == file.sha256 else "its content was changed"
+
+
+def _unreadable(content: pa.NativeFile) -> str | None:
+    """For a file of schema version 1, which no digest is known of: whether it can be read."""
+    try:
+        file = pq.ParquetFile(content)
+        for group in range(file.num_row_groups):
+            file.read_row_group(group)
+    except (OSError, pa.ArrowException) as error:
+        return f"it cannot be read: {error}"
+    return None

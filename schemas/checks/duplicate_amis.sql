@@ -1,0 +1,19 @@
+-- An AMI comes twice at one place of its build.
+-- severity: error
+with suspects as (
+    select hash(account_id, region, image_arn, position) as key_hash
+    from image_amis
+    where image_arn is not null
+    group by key_hash
+    having count(*) > 1
+)
+select
+    account_id,
+    region,
+    format('{} AMI {:d} has {:d} rows', image_arn, position, count(*)) as what
+from image_amis
+where
+    image_arn is not null
+    and hash(account_id, region, image_arn, position) in (select key_hash from suspects)
+group by account_id, region, image_arn, position
+having count(*) > 1

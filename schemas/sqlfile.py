@@ -1,0 +1,53 @@
+"""SQL files whose header says what they are: comment lines, the purpose first, then `field: value`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.resources import files
+
+_COLUMN = re.compile(r"column (\w+)")
+
+
+@dataclass(frozen=True)
+class SqlFile:
+    """A file's name without its ending, its purpose, its fields, its columns' meanings, its SQL."""
+
+    name: str
+    purpose: str
+    fields: dict[str, str]
+    columns: dict[str, str]
+    sql: str
+
+
+def sql_files(folder: str, fields: tuple[str, ...]) -> Iterator[SqlFile]:
+    """Every SQL file of a folder beside this module, by name.
+
+    Each must have all the `fields`, and may have a `column NAME:` line for a column. Raises
+    ValueError where a header line is neither, or a field is missing.
+    """
+    for entry in sorted(files("schemas").joinpath(folder).iterdir(), key=lambda entry: entry.name):
+        if entry.name.endswith(".sql"):
+            yield _parse(entry.name, entry.read_text(), fields)
+
+
+def _parse(file_name: str, text: str, known: tuple[str, ...]) -> SqlFile:
+    lines = text.splitlines()
+    purpose: list[str] = []
+    fields: dict[str, str] = {}
+    columns: dict[str, str] = {}
+    for line in (line.removeprefix("--").strip() for line in lines if line.startswith("--")):
+        name, _, value = line.partition(": ")
+        if column := _COLUMN.fullmatch(name):
+            columns[column[1]] = value
+        elif name in known:
+            fields[name] = value
+        elif fields or columns:
+            raise ValueError(f"{file_name}: {line!r} is no field; a field is one line")
+        else:
+            purpose.append(line)
+    if missing := set(known) - set(fields):
+        raise ValueError(f"{file_name}: no line for {', '.join(sorted(missing))}")
+    sql = "\n".join(line for line in lines if not line.startswith("--")).strip().rstrip(";")
+    return SqlFile(file_name.removesuffix(".sql"), " ".join(purpose), fields, columns, sql)
