@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from io import StringIO
+from itertools import chain, islice
 from shutil import get_terminal_size
-from typing import Any, TextIO
+from typing import Any, Final, TextIO
 
 import duckdb
 from rich.box import SIMPLE_HEAD
@@ -21,25 +22,52 @@ from rich.text import Text
 from flows.formats import Format
 from flows.terminal import printable
 
+ASKED_TIMES: Final = 5
+HELD_ROWS: Final = 100_000
+"""So many rows are read before the first is written, so that the query can be asked again till then."""
+
 _BATCH_ROWS = 10_000
+_REMOVED: Final = ("No such file or directory", "No files found that match", "404 (Not Found)")
+"""What DuckDB 1.4 to 2.0 say of a file that was removed, on a disk or in S3."""
 _UNBOUNDED_WIDTH = 10_000
 
 
-def write_answer(answer: duckdb.DuckDBPyConnection | None, form: Format, out: TextIO) -> None:
-    """Writes the rows of an executed query to `out`, a batch of rows at a time.
+def write_answer(
+    connection: duckdb.DuckDBPyConnection,
+    query: str,
+    form: Format,
+    out: TextIO,
+    parameters: Mapping[str, Any] | None = None,
+) -> None:
+    """Asks the query and writes its rows to `out`, a batch of rows at a time.
 
-    Executing no statement gives no answer, and nothing is written. A table shows control characters
-    as escapes; CSV and JSON carry every value to the letter.
+    A query without a statement writes nothing. A table shows control characters as escapes; CSV and
+    JSON carry every value to the letter. Where clean-up took a file from under the query it is asked
+    again, as long as none of its rows is written.
     """
-    if answer is None:
-        return
-    names = [column[0] for column in answer.description or []]
+    for left in reversed(range(ASKED_TIMES)):
+        try:
+            answer = connection.execute(query, parameters)
+            if answer is None:
+                return
+            names = [column[0] for column in answer.description or []]
+            rows = _rows(answer)
+            held = list(islice(rows, None if form is Format.TABLE else HELD_ROWS))
+            break
+        except duckdb.IOException as error:
+            if not left or not is_of_removed_file(error):
+                raise
     if form is Format.CSV:
-        _write_csv(names, _rows(answer), out)
+        _write_csv(names, chain(held, rows), out)
     elif form is Format.JSON:
-        _write_json(names, _rows(answer), out)
+        _write_json(names, chain(held, rows), out)
     else:
-        _write_table(names, list(_rows(answer)), out)
+        _write_table(names, held, out)
+
+
+def is_of_removed_file(error: duckdb.Error) -> bool:
+    """True where a file that the query had listed was gone when it was to be read."""
+    return any(words in str(error) for words in _REMOVED)
 
 
 def _rows(answer: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
@@ -47,14 +75,14 @@ def _rows(answer: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
         yield from batch
 
 
-def _write_csv(names: Sequence[str], rows: Iterator[tuple[Any, ...]], out: TextIO) -> None:
+def _write_csv(names: Sequence[str], rows: Iterable[tuple[Any, ...]], out: TextIO) -> None:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(names)
     for row in rows:
         writer.writerow([_cell(value) for value in row])
 
 
-def _write_json(names: Sequence[str], rows: Iterator[tuple[Any, ...]], out: TextIO) -> None:
+def _write_json(names: Sequence[str], rows: Iterable[tuple[Any, ...]], out: TextIO) -> None:
     """A JSON list of one object a row; a column name that comes twice gets a number."""
     keys = _distinct(names)
     separator = "[\n"

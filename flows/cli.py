@@ -259,7 +259,7 @@ def sql(
             raise typer.Exit(0 if is_good or sys.stdin.isatty() else EXIT_USAGE)
         from flows.answers import write_answer
 
-        write_answer(connection.execute(query), form, sys.stdout)
+        write_answer(connection, query, form, sys.stdout)
 
 
 @app.command()

@@ -44,7 +44,7 @@ def main(folder: Path = FOLDER) -> None:
     with connect(warehouse) as connection:
         for question in questions():
             _say(f"\n{question.asks}")
-            write_answer(connection.execute(question.sql), Format.TABLE, sys.stdout)
+            write_answer(connection, question.sql, Format.TABLE, sys.stdout)
     _say(f'\nAsk your own: .venv/bin/imagelake sql --warehouse {warehouse} "from golden_amis"')
 
 

@@ -61,6 +61,7 @@ def _explain(error: Exception) -> tuple[str, int]:
     from pyarrow import ArrowException
 
     from extract.errors import CALL_ERRORS, TargetError
+    from flows.answers import is_of_removed_file
     from lake.checks import CheckError
     from lake.commit import CommitError
     from lake.storage import StorageError
@@ -73,6 +74,9 @@ def _explain(error: Exception) -> tuple[str, int]:
         return f"not committed: {error}", EXIT_NOTHING_COMMITTED
     if isinstance(error, CheckError):
         return f"not committed: {error}; {AFTER_A_CHECK}", EXIT_NOTHING_COMMITTED
+    if isinstance(error, duckdb.IOException) and is_of_removed_file(error):
+        told = f"{_line(error)}; a clean-up took the file from under the query: ask again"
+        return told, EXIT_NOTHING_COMMITTED
     if isinstance(error, duckdb.Error):
         return str(error).strip(), EXIT_USAGE
     if isinstance(error, CALL_ERRORS) and not isinstance(error, OSError):

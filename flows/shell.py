@@ -27,7 +27,7 @@ def run_shell(connection: duckdb.DuckDBPyConnection, form: Format) -> bool:
         sys.stderr.write(_GREETING + "\n")
     for statement in _statements(is_terminal):
         try:
-            write_answer(connection.execute(statement), form, sys.stdout)
+            write_answer(connection, statement, form, sys.stdout)
         except duckdb.Error as error:
             is_good = False
             sys.stderr.write(printable(str(error).strip()) + "\n")

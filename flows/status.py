@@ -69,11 +69,11 @@ from (
 def write_status(warehouse: duckdb.DuckDBPyConnection, form: Format, out: TextIO) -> None:
     """The newest snapshot (as a table only) and every target, those with trouble first."""
     if form is Format.TABLE:
-        write_answer(warehouse.execute(_NEWEST), form, out)
+        write_answer(warehouse, _NEWEST, form, out)
         for (warning,) in warehouse.execute(_WARNINGS).fetchall():
             out.write(printable(f"warning: {warning}") + "\n")
         out.write("\n")
-    write_answer(warehouse.execute(_TARGETS), form, out)
+    write_answer(warehouse, _TARGETS, form, out)
 
 
 def verify_lake(

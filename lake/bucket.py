@@ -11,7 +11,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import cache, cached_property
@@ -22,20 +22,12 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 from uuid import uuid4
 
-import boto3
 import pyarrow as pa
 from boto3.s3.transfer import TransferConfig
-from botocore.config import Config
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    HTTPClientError,
-    NoCredentialsError,
-    PartialCredentialsError,
-    ProfileNotFound,
-)
+from botocore.exceptions import ClientError, HTTPClientError
 
 from lake.lease import Lease, LeaseError
+from lake.s3 import Access, Store, status_of
 from lake.storage import (
     LOCKS,
     TEMPORARY,
@@ -45,7 +37,6 @@ from lake.storage import (
     StoredFile,
     UnknownOutcomeError,
 )
-from schemas import __version__
 
 VISIBILITY_DELAY: Final = timedelta(seconds=5)
 """From naming a commit record to its taking effect: one PUT (0.3 s at the most) and clock skew."""
@@ -54,22 +45,8 @@ SINGLE_UPLOAD_BYTES: Final = 5 << 30
 REMOVED_AT_ONCE: Final = 1000
 """S3's limit for one DeleteObjects."""
 
-NO_CREDENTIALS: Final = "--lake {uri!r}: no AWS credentials found; set AWS_PROFILE, or sign in"
-
 _URI: Final = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/([\w./=-]*))?", re.ASCII)
 _PAGES: Final = "pages-*.arrows"
-_MISSING: Final = {"NoSuchKey", "404", "NotFound"}
-
-
-@dataclass(frozen=True)
-class Access:
-    """Credentials, region and endpoint for a bucket; they never show in a representation."""
-
-    key_id: str = field(repr=False)
-    secret: str = field(repr=False)
-    session_token: str = field(repr=False)
-    region: str
-    endpoint: str
 
 
 @dataclass(frozen=True)
@@ -93,14 +70,14 @@ class Bucket:
 
     def make(self) -> None:
         """Tries to write in it: a bucket is made by its owner. Raises StorageError."""
-        with self._told("cannot be written", "s3:PutObject"):
+        with self._store.told("cannot be written", "s3:PutObject"):
             self._put(f"{LOCKS}/probe", b"")
 
     def require_clock(self) -> None:
         """Compares this machine's clock with the store's, which tells whole seconds."""
         before = time.time()
-        with self._told("cannot be read", "s3:ListBucket"):
-            answer = self.client.list_objects_v2(Bucket=self.name, MaxKeys=1, **self._owner)
+        with self._store.told("cannot be read", "s3:ListBucket"):
+            answer = self.client.list_objects_v2(Bucket=self.name, MaxKeys=1, **self._store.owner)
         here = (before + time.time()) / 2
         date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
         if date is None:
@@ -122,13 +99,13 @@ class Bucket:
     def publish(self, staged: Path, path: str) -> StoredFile:
         """Uploads the file, which shows when it is whole, and removes it from the spool."""
         size_bytes = staged.stat().st_size
-        with self._told("cannot be written", "s3:PutObject"):
+        with self._store.told("cannot be written", "s3:PutObject"):
             if size_bytes > SINGLE_UPLOAD_BYTES:
                 self.client.upload_file(
                     str(staged),
                     self.name,
                     self._key(path),
-                    ExtraArgs={**self._owner, **self._sse},
+                    ExtraArgs={**self._store.owner, **self._store.sse},
                     Config=TransferConfig(multipart_threshold=SINGLE_UPLOAD_BYTES),
                 )
             else:
@@ -141,30 +118,35 @@ class Bucket:
         """One conditional PUT, which is not repeated: its name holds for a limited time."""
         name = path()
         try:
-            self._put(name, content, self._hurried, IfNoneMatch="*")
+            self._put(name, content, self._store.hurried, IfNoneMatch="*")
         except ClientError as error:
-            if _status(error) in (409, 412):
+            if status_of(error) in (409, 412):
                 raise FileExistsError(f"{self.uri}/{name}") from error
-            if _status(error) >= 500:
+            if status_of(error) >= 500:
                 raise UnknownOutcomeError(str(error)) from error
-            raise self._refusal("cannot be written", "s3:PutObject", error) from error
+            raise self._store.refusal("cannot be written", "s3:PutObject", error) from error
         except HTTPClientError as error:  # a time-out, a connection that broke
             raise UnknownOutcomeError(str(error)) from error
 
     @contextmanager
     def exclusively(self, name: str) -> Iterator[Callable[[], None]]:
         """By a lease, which ends by itself a minute after the process that held it."""
-        lease = Lease(self.client, self.name, self._key(f"{LOCKS}/{name}"), self._owner, self._sse)
+        lease = Lease(
+            self.client, self.name, self._key(f"{LOCKS}/{name}"), self._store.owner, self._store.sse
+        )
         try:
-            with self._told("cannot be written", "s3:PutObject"), lease.held() as require_held:
+            with (
+                self._store.told("cannot be written", "s3:PutObject"),
+                lease.held() as require_held,
+            ):
                 yield require_held
         except LeaseError as error:
             raise StorageError(f"--lake {self.uri!r}: {error}") from error
 
     def read(self, path: str) -> bytes:
         """The object's content. Raises FileNotFoundError."""
-        with self._told("cannot be read", "s3:GetObject", path):
-            got = self.client.get_object(Bucket=self.name, Key=self._key(path), **self._owner)
+        with self._store.told("cannot be read", "s3:GetObject", path):
+            got = self.client.get_object(Bucket=self.name, Key=self._key(path), **self._store.owner)
             content: bytes = got["Body"].read()
             return content
 
@@ -183,9 +165,9 @@ class Bucket:
         """The objects below the folder, by key."""
         prefix = self._key(f"{folder}/" if folder else "")
         pages = self.client.get_paginator("list_objects_v2").paginate(
-            Bucket=self.name, Prefix=prefix, **self._owner
+            Bucket=self.name, Prefix=prefix, **self._store.owner
         )
-        with self._told("cannot be listed", "s3:ListBucket"):
+        with self._store.told("cannot be listed", "s3:ListBucket"):
             for page in pages:
                 for found in page.get("Contents", ()):
                     yield StoredFile(
@@ -197,9 +179,9 @@ class Bucket:
     def leftovers(self) -> Iterator[Leftover]:
         """Uploads in parts that were never completed, and what this machine's spool still has."""
         pages = self.client.get_paginator("list_multipart_uploads").paginate(
-            Bucket=self.name, Prefix=self._key(""), **self._owner
+            Bucket=self.name, Prefix=self._key(""), **self._store.owner
         )
-        with self._told("cannot be listed", "s3:ListBucketMultipartUploads"):
+        with self._store.told("cannot be listed", "s3:ListBucketMultipartUploads"):
             for page in pages:
                 for upload in page.get("Uploads", ()):
                     yield self._abandoned(upload["Key"], upload["UploadId"], upload["Initiated"])
@@ -220,11 +202,11 @@ class Bucket:
     def remove(self, paths: Iterable[str]) -> None:
         """A thousand at a time, in the order given."""
         left = list(paths)
-        with self._told("cannot be removed", "s3:DeleteObject"):
+        with self._store.told("cannot be removed", "s3:DeleteObject"):
             for first in range(0, len(left), REMOVED_AT_ONCE):
                 keys = [{"Key": self._key(path)} for path in left[first : first + REMOVED_AT_ONCE]]
                 answer = self.client.delete_objects(
-                    Bucket=self.name, Delete={"Objects": keys, "Quiet": True}, **self._owner
+                    Bucket=self.name, Delete={"Objects": keys, "Quiet": True}, **self._store.owner
                 )
                 for failed in answer.get("Errors", ()):
                     raise StorageError(
@@ -265,48 +247,17 @@ class Bucket:
 
     def access(self) -> Access:
         """What another client of the bucket needs. Raises StorageError where nobody is signed in."""
-        found = self._session.get_credentials()
-        if found is None:
-            raise StorageError(NO_CREDENTIALS.format(uri=self.uri))
-        credentials = found.get_frozen_credentials()
-        with self._told("cannot be read", "s3:ListBucket"):
-            answer = self.client.head_bucket(Bucket=self.name, **self._owner)
-        region = answer["ResponseMetadata"]["HTTPHeaders"].get("x-amz-bucket-region")
-        return Access(
-            credentials.access_key,
-            credentials.secret_key,
-            credentials.token or "",
-            region or self.client.meta.region_name,
-            self.client.meta.endpoint_url,
-        )
+        return self._store.access()
 
-    @cached_property
-    def _session(self) -> Any:
-        try:
-            return boto3.session.Session()
-        except ProfileNotFound as error:
-            raise StorageError(f"--lake {self.uri!r}: {error}") from error
-
-    @cached_property
+    @property
     def client(self) -> Any:
         """An S3 client of the standard AWS chain; its credentials are those of its first use."""
-        return self._client(Config(retries={"total_max_attempts": 5, "mode": "standard"}))
+        return self._store.client
 
     @cached_property
-    def _hurried(self) -> Any:
-        """For commit records, which must be shown well before they take effect: one try, briefly."""
-        seconds = max(0.5, self.visibility_delay.total_seconds() / 2)
-        return self._client(
-            Config(retries={"total_max_attempts": 1}, connect_timeout=seconds, read_timeout=seconds)
-        )
-
-    def _client(self, config: Config) -> Any:
-        try:
-            return self._session.client(
-                "s3", config=config.merge(Config(user_agent_extra=f"imagelake/{__version__}"))
-            )
-        except ValueError as error:  # botocore's own for an endpoint that is no URL
-            raise StorageError(f"--lake {self.uri!r}: AWS_ENDPOINT_URL_S3: {error}") from error
+    def _store(self) -> Store:
+        hurry_seconds = max(0.5, self.visibility_delay.total_seconds() / 2)
+        return Store(self.name, self.uri, self.settings, hurry_seconds)
 
     @cached_property
     def _spool(self) -> Path:
@@ -314,19 +265,6 @@ class Bucket:
         cache_home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
         spool = self.settings.spool or Path(cache_home) / "imagelake"
         return spool.absolute() / sha256(self.uri.encode()).hexdigest()[:16]
-
-    @property
-    def _owner(self) -> dict[str, Any]:
-        owner = self.settings.s3_bucket_owner
-        return {"ExpectedBucketOwner": owner} if owner else {}
-
-    @property
-    def _sse(self) -> dict[str, Any]:
-        given = {
-            "ServerSideEncryption": self.settings.s3_sse,
-            "SSEKMSKeyId": self.settings.s3_kms_key,
-        }
-        return {name: value for name, value in given.items() if value}
 
     def _key(self, path: str) -> str:
         return f"{self.prefix}/{path}" if self.prefix else path
@@ -337,14 +275,14 @@ class Bucket:
             Key=self._key(path),
             Body=body,
             **condition,
-            **self._owner,
-            **self._sse,
+            **self._store.owner,
+            **self._store.sse,
         )
 
     def _download(self, path: str, to: Path) -> None:
-        with self._told("cannot be read", "s3:GetObject", path):
+        with self._store.told("cannot be read", "s3:GetObject", path):
             self.client.download_file(
-                self.name, self._key(path), str(to), ExtraArgs=self._owner or None
+                self.name, self._key(path), str(to), ExtraArgs=self._store.owner or None
             )
 
     def _abandoned(self, key: str, upload_id: str, begun: datetime) -> Leftover:
@@ -353,32 +291,8 @@ class Bucket:
             0,
             begun.timestamp(),
             lambda: self.client.abort_multipart_upload(
-                Bucket=self.name, Key=key, UploadId=upload_id, **self._owner
+                Bucket=self.name, Key=key, UploadId=upload_id, **self._store.owner
             ),
-        )
-
-    @contextmanager
-    def _told(self, what: str, permission: str, path: str = "") -> Iterator[None]:
-        """Raises the SDK's errors as the lake's: a refusal says what to allow."""
-        try:
-            yield
-        except ClientError as error:
-            if error.response["Error"]["Code"] in _MISSING and path:
-                raise FileNotFoundError(f"{self.uri}/{path}") from error
-            if _status(error) >= 500:
-                raise OSError(f"{self.uri} {what}: {error}") from error
-            raise self._refusal(what, permission, error) from error
-        except (NoCredentialsError, PartialCredentialsError) as error:
-            raise StorageError(NO_CREDENTIALS.format(uri=self.uri)) from error
-        except BotoCoreError as error:
-            raise OSError(f"{self.uri} {what}: {error}") from error
-
-    def _refusal(self, what: str, permission: str, error: ClientError) -> StorageError:
-        found = error.response["Error"]
-        code, message = found.get("Code", "?"), found.get("Message", "")
-        return StorageError(
-            f"--lake {self.uri!r}: {what}: {code}: {message}; see that the bucket is there and "
-            f"allow {permission}"
         )
 
 
@@ -395,7 +309,3 @@ def open_bucket(uri: str, settings: LakeSettings) -> Bucket:
         )
     prefix = (match[2] or "").strip("/")
     return Bucket(match[1], prefix, settings)
-
-
-def _status(error: ClientError) -> int:
-    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))

@@ -18,6 +18,8 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from lake.s3 import status_of
+
 LEASE_SECONDS: Final = 60.0
 """A holder that was killed keeps the others waiting so long."""
 WAIT_SECONDS: Final = 900.0
@@ -77,7 +79,7 @@ class Lease:
         try:
             found = self.client.get_object(Bucket=self.bucket, Key=self.key, **self.extra)
         except ClientError as error:
-            if _status(error) == 404:
+            if status_of(error) == 404:
                 return False  # released meanwhile
             raise
         found["Body"].read()
@@ -115,12 +117,8 @@ class Lease:
                 **self.put_extra,
             )
         except ClientError as error:
-            if _status(error) in _TAKEN or (_status(error) == 404 and "IfMatch" in condition):
+            if status_of(error) in _TAKEN or (status_of(error) == 404 and "IfMatch" in condition):
                 return False
             raise
         self._etag, self._renewed_at = answer["ETag"], asked_at
         return True
-
-
-def _status(error: ClientError) -> int:
-    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))

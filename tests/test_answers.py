@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -38,7 +39,7 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
 
 def answer(connection: duckdb.DuckDBPyConnection, form: Format, query: str, **given: Any) -> str:
     out = io.StringIO()
-    write_answer(connection.execute(query, given or None), form, out)
+    write_answer(connection, query, form, out, given or None)
     return out.getvalue()
 
 
@@ -153,3 +154,29 @@ def test_many_rows_all_come_out_in_order(connection: duckdb.DuckDBPyConnection) 
 )
 def test_text_for_a_terminal_moves_no_cursor(text: str, shown: str) -> None:
     assert printable(text) == shown
+
+
+@pytest.mark.parametrize("form", list(Format))
+def test_a_file_that_clean_up_takes_from_under_a_query_is_no_error(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, form: Format
+) -> None:
+    """The query is asked again, by then of the files that are there; each row comes once."""
+    files = [tmp_path / f"{number:02}.parquet" for number in range(40)]
+    for file in files:
+        connection.execute(f"copy (select range as a from range(2000)) to '{file}'")  # noqa: S608 - our own file
+    removed: list[Path] = []
+
+    def remove_the_rest(number: int) -> int:
+        """Is called for the first file's rows, when the others are listed already."""
+        if not removed:
+            removed.extend(files[1:])
+            for file in removed:
+                file.unlink()
+        return number
+
+    connection.create_function("touched", remove_the_rest, [int], int, side_effects=True)
+    connection.execute("set threads = 1")
+    query = f"select touched(a) from read_parquet('{tmp_path}/*.parquet')"  # noqa: S608 - our own folder
+    written = answer(connection, form, query)
+    assert len(removed) == 39
+    assert written.count("1999") == 1

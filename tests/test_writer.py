@@ -34,14 +34,15 @@ def write_run(lake: Folder, snapshot_date: date, rows: Rows) -> tuple[Run, Manif
     run = Run.begin(datetime.now(UTC), snapshot_date)
     with SnapshotWriter(lake, run) as writer:
         for table in rows:
-            writer.append({table: arrow_rows(table, rows[table])})
+            for row in rows[table]:  # one by one: where groups and parts are small, each is its own
+                writer.append({table: arrow_rows(table, [row])})
         return run, writer.publish()
 
 
-def commit_rows(lake: Folder, snapshot_date: date, rows: Rows) -> Run:
+def commit_rows(lake: Folder, snapshot_date: date, rows: Rows, **facts: Any) -> Run:
     """A committed run of the rows, which is visible on return."""
     run, manifest = write_run(lake, snapshot_date, rows)
-    commit(lake, run, manifest, {"status": "complete", "is_demo": False})
+    commit(lake, run, manifest, {"status": "complete", "is_demo": False, **facts})
     return run
 
 

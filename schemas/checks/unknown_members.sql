@@ -32,16 +32,21 @@ with kept as (
         extra
     from image_region_failures
     where extra is not null and json_valid(extra)
+),
+members as (
+    select
+        kept.table_name,
+        kept.account_id,
+        kept.region,
+        regexp_replace(substr(member.fullkey, 3), '\[[0-9]+\]', '[]', 'g') as path
+    from kept
+    cross join json_tree(kept.extra) as member
+    where member.type not in ('OBJECT', 'ARRAY')
 )
 select
-    min(kept.account_id) as account_id,
-    min(kept.region) as region,
-    format(
-        '{} {} ({:d} rows)',
-        kept.table_name, regexp_replace(member.fullkey, '\[[0-9]+\]', '[]', 'g'), count(*)
-    ) as what
-from kept
-cross join json_tree(kept.extra) as member
-where member.type not in ('OBJECT', 'ARRAY')
-group by kept.table_name, regexp_replace(member.fullkey, '\[[0-9]+\]', '[]', 'g')
+    min(account_id) as account_id,
+    min(region) as region,
+    format('{} {} ({:d})', table_name, path, count(*)) as what
+from members
+group by table_name, path
 order by what

@@ -104,7 +104,7 @@ with sent as (
 select
     min(account_id) as account_id,
     min(region) as region,
-    format('{}.{} {} ({:d} rows)', table_name, column_name, value, sum(row_count)::bigint) as what
+    format('{}.{} {} ({:d})', table_name, column_name, value, sum(row_count)::bigint) as what
 from sent
 anti join known_values using (table_name, column_name, value)
 where value is not null

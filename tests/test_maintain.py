@@ -1,0 +1,274 @@
+"""Clean-up removes what nothing shows, and never what something does."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from flows.parameters import MaintainParameters
+from flows.upkeep import maintain_lines
+from lake.commit import CommitError, commits, manifest_of, read_record, rollback, runs_of
+from lake.folder import Folder
+from lake.location import open_folder
+from lake.maintain import Keep, Removal, maintain
+from lake.run import Run
+from tests.test_commit import Reader, of_builds
+from tests.test_writer import DAY, Rows, commit_rows, write_run
+
+HOUR = timedelta(hours=1)
+NOTHING: list[Removal] = []
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lake.folder.VISIBILITY_DELAY", timedelta(0))
+
+
+@pytest.fixture
+def folder(lake: Path) -> Folder:
+    return open_folder(str(lake))
+
+
+@pytest.fixture
+def reader(folder: Folder, tmp_path: Path) -> Iterator[Reader]:
+    reader = Reader(folder, tmp_path / "imagelake.duckdb")
+    yield reader
+    reader.connection.close()
+
+
+def after(age: timedelta) -> datetime:
+    return datetime.now(UTC) + age
+
+
+def files(folder: Folder) -> set[str]:
+    """Every file but those that are always there."""
+    return {
+        path
+        for path in (p.relative_to(folder.root).as_posix() for p in folder.root.rglob("*"))
+        if folder.path(path).is_file()
+        and not path.startswith("_locks/")
+        and "snapshot_date=1970-01-01" not in path
+    }
+
+
+def run_ids(done: list[Removal], reason: str) -> list[str]:
+    return [removal.what.split()[1] for removal in done if removal.reason == reason]
+
+
+def land(folder: Folder, run: Run, content: bytes = b"pages") -> str:
+    path = f"{run.raw_folder}/pages-00000.arrows"
+    folder.path(path).parent.mkdir(parents=True)
+    folder.path(path).write_bytes(content)
+    return path
+
+
+def target_rows(region: str, count: int, coverage: str = "whole") -> Rows:
+    """A run that read `count` builds of a region."""
+    rows = of_builds(*(f"{region}/{number}" for number in range(count)))
+    for table in ("image_builds", "image_amis", "snapshot_targets"):
+        for row in rows[table]:
+            row["region"] = region  # type: ignore[index]  # they are dicts
+    for row in rows["snapshot_targets"]:
+        row["coverage"] = coverage  # type: ignore[index]  # they are dicts
+    return rows
+
+
+def test_a_superseded_run_goes_after_the_grace_period(folder: Folder, reader: Reader) -> None:
+    """Its record and its files; what shows stays as it is, and the second time nothing is left."""
+    old = commit_rows(folder, DAY, of_builds("a", "b"))
+    new = commit_rows(folder, DAY, of_builds("b", "c"))
+    assert maintain(folder, Keep(), after(6 * 24 * HOUR)) == NOTHING
+    done = maintain(folder, Keep(), after(8 * 24 * HOUR))
+    assert run_ids(done, "superseded") == [old.run_id]
+    assert done[0].file_count == 6
+    assert {c.run_id for c in commits(folder)} == {new.run_id}
+    assert all(new.run_id in path for path in files(folder))
+    assert reader.arns() == ["b", "c"]
+    assert maintain(folder, Keep(), after(8 * 24 * HOUR)) == NOTHING
+
+
+def test_a_dry_run_says_what_would_go_and_removes_nothing(folder: Folder) -> None:
+    commit_rows(folder, DAY, of_builds("a"))
+    commit_rows(folder, DAY, of_builds("b"))
+    before = files(folder)
+    planned = maintain(folder, Keep(), after(8 * 24 * HOUR), is_dry=True)
+    assert files(folder) == before
+    assert maintain(folder, Keep(), after(8 * 24 * HOUR)) == planned
+    first, _, last = maintain_lines(planned, is_dry=True)
+    assert first.startswith("superseded: 6 files, ")
+    assert last == "nothing was removed: this was a dry run"
+
+
+def test_files_that_no_commit_names_go_past_the_orphan_age(folder: Folder, reader: Reader) -> None:
+    """A killed run's data, unfinished files; a foreign file is nobody's to remove."""
+    commit_rows(folder, DAY, of_builds("a"))
+    kept = files(folder)
+    killed, _ = write_run(folder, DAY, of_builds("killed"))
+    folder.stage("image_builds/snapshot_date=2025-11-20/part").write_bytes(b"half")
+    foreign = {"notes.txt", "image_builds/notes.parquet", "_raw/snapshot_date=2025-11-20/mine/x"}
+    for path in foreign:
+        folder.path(path).parent.mkdir(parents=True, exist_ok=True)
+        folder.path(path).write_text("mine")
+    assert maintain(folder, Keep(), after(23 * HOUR)) == NOTHING
+    done = maintain(folder, Keep(), after(25 * HOUR))
+    assert run_ids(done, "no commit names it") == [killed.run_id]
+    assert [removal.reason for removal in done][-1] == "left unfinished"
+    assert files(folder) == kept | foreign
+    assert reader.arns() == ["a"]
+    assert maintain(folder, Keep(), after(25 * HOUR)) == NOTHING
+
+
+def test_a_run_that_is_being_written_is_left_alone(folder: Folder, reader: Reader) -> None:
+    """A commit is refused at half the age at which clean-up would take its files."""
+    run, manifest = write_run(folder, DAY, of_builds("a"))
+    landed = land(folder, run)
+    assert maintain(folder, Keep(grace=timedelta(0)), after(11 * HOUR)) == NOTHING
+    assert folder.path(landed).exists()
+    assert len(manifest) == 6
+    assert reader.arns() == []
+
+
+def test_retention_keeps_days_then_the_last_date_of_each_month(
+    folder: Folder, reader: Reader
+) -> None:
+    """keep_days, then for keep_monthly months the last date of each, then nothing."""
+    today = date(2026, 3, 31)
+    now = datetime(2026, 3, 31, 12, tzinfo=UTC) + timedelta(days=3650)
+    shift = timedelta(days=3650)
+    days = [date(2026, 1, 10), date(2026, 1, 20), date(2026, 2, 10), date(2026, 2, 20)]
+    days += [date(2026, 3, 10), date(2026, 3, 29), date(2026, 3, 30), today]
+    for day in (date(2025, 6, 1), *days):
+        commit_rows(folder, day + shift, of_builds("a"))
+    keep = Keep(keep_days=3, keep_monthly=2, orphan_age=100 * 365 * 24 * HOUR)
+    done = maintain(folder, keep, now)
+    shown = [day for (day,) in reader.rows("select snapshot_date from visible_runs order by all")]
+    expected = {day for day in (d + shift for d in days) if day > now.date() - timedelta(days=3)}
+    months = {(d.year, d.month): d for d in sorted(d + shift for d in days)}
+    assert set(shown) == expected | set(months.values())
+    assert {removal.reason for removal in done} == {"its date is past retention"}
+    assert reader.counts()["snapshots"] == len(shown)
+
+
+def test_a_targets_newest_complete_capture_stays_whatever_its_age(
+    folder: Folder, reader: Reader
+) -> None:
+    """A region that has been denied for a year keeps its last known builds."""
+    old, older, new = DAY, DAY - timedelta(days=1), DAY + timedelta(days=300)
+    commit_rows(folder, older, target_rows("eu-west-1", 2))
+    commit_rows(folder, old, target_rows("eu-west-1", 3))
+    commit_rows(folder, new, target_rows("us-east-1", 4))
+    now = datetime(new.year, new.month, new.day, tzinfo=UTC) + timedelta(days=3650)
+    maintain(folder, Keep(keep_days=30), now)
+    assert sorted(c.snapshot_date for c in commits(folder)) == [old, new]
+    assert len(reader.arns("current_builds")) == 7
+
+
+def test_raw_pages_stay_as_long_as_rows_of_theirs_show(folder: Folder) -> None:
+    """Those of a superseded run from which a target is carried, and those of the run that shows."""
+    first, second, third = (Run.begin(datetime.now(UTC), DAY) for _ in range(3))
+    pages = {run.run_id: land(folder, run) for run in (first, second, third)}
+    facts = {"raw_run": second.run_id, "raw_runs": {"1/eu-west-1": [first.run_id]}}
+    commit_rows(folder, DAY, of_builds("a"), **facts)
+    done = maintain(folder, Keep(), after(9 * 24 * HOUR))
+    assert [removal.what for removal in done] == [f"pages of run {third.run_id} of {DAY}"]
+    assert not folder.path(pages[third.run_id]).exists()
+    assert folder.path(pages[first.run_id]).exists()
+    assert folder.path(pages[second.run_id]).exists()
+    maintain(folder, Keep(keep_raw_days=10), after(9 * 24 * HOUR))
+    assert folder.path(pages[first.run_id]).exists()
+    maintain(folder, Keep(keep_raw_days=10), after(11 * 24 * HOUR))
+    assert not folder.path("_raw").exists()
+
+
+def test_many_small_files_become_few_with_the_same_rows(
+    folder: Folder, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as small:
+        small.setattr("lake.writer.ROW_GROUP_ROWS", 1)
+        small.setattr("lake.writer.PART_ROWS", 1)
+        old = commit_rows(folder, DAY, of_builds("a", "b", "c"))
+    query = "select * exclude (run_id) from image_builds order by arn"
+    before = reader.rows(query)
+    assert maintain(folder, Keep(compact=False), after(25 * HOUR)) == NOTHING
+    assert maintain(folder, Keep(), after(23 * HOUR)) == NOTHING
+    (removal,) = maintain(folder, Keep(), after(25 * HOUR))
+    assert removal.reason == "in many small files: written anew"
+    newest, oldest = runs_of(folder, DAY)
+    assert oldest.run_id == old.run_id
+    content = read_record(folder, newest)
+    assert content["compacted_from"] == content["raw_run"] == old.run_id
+    assert {len(group) for group in manifest_of(content).values()} == {1}
+    assert reader.rows(query) == before
+    assert maintain(folder, Keep(), after(25 * HOUR)) == NOTHING
+
+
+def test_a_rollback_shows_the_older_run_until_the_next_one(folder: Folder, reader: Reader) -> None:
+    """Doing it twice is the same as doing it once."""
+    first = commit_rows(folder, DAY, of_builds("a"))
+    second = commit_rows(folder, DAY, of_builds("b"))
+    record = rollback(folder, DAY, first.run_id)
+    assert rollback(folder, DAY, first.run_id) == record
+    assert reader.arns() == reader.arns("image_amis") == ["a"]
+    assert [c.run_id for c in runs_of(folder, DAY)] == [
+        first.run_id,
+        second.run_id,
+        first.run_id,
+    ]
+    maintain(folder, Keep(), after(8 * 24 * HOUR))
+    assert runs_of(folder, DAY) == [record]
+    assert reader.arns() == ["a"]
+
+
+def test_a_rollback_to_what_is_not_there_is_refused(folder: Folder, reader: Reader) -> None:
+    """A run of another date, one that never committed, one whose file is gone."""
+    old = commit_rows(folder, DAY, of_builds("a"))
+    new = commit_rows(folder, DAY, of_builds("b"))
+    killed, _ = write_run(folder, DAY, of_builds("killed"))
+    known = f"{new.run_id}, {old.run_id}"
+    with pytest.raises(CommitError, match=f"is no run of the date; its runs: {known}$"):
+        rollback(folder, DAY, killed.run_id)
+    with pytest.raises(CommitError, match="its runs: none"):
+        rollback(folder, DAY + timedelta(days=1), new.run_id)
+    next(folder.root.glob(f"image_amis/*/run_id={old.run_id}/*")).unlink()
+    with pytest.raises(CommitError, match="expected the files"):
+        rollback(folder, DAY, old.run_id)
+    assert reader.arns() == ["b"]
+
+
+@pytest.mark.parametrize("step", range(8))
+def test_a_clean_up_that_broke_off_is_finished_by_the_next(
+    folder: Folder, reader: Reader, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    """Whatever file was the last that it removed: the date shows what it showed."""
+    commit_rows(folder, DAY, of_builds("a"))
+    new = commit_rows(folder, DAY, of_builds("b"))
+    left = iter(range(step))
+    unlink = Path.unlink
+
+    def unlink_some(path: Path, missing_ok: bool = False) -> None:
+        if next(left, None) is None:
+            raise OSError("the disk is gone")
+        unlink(path, missing_ok)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Path, "unlink", unlink_some)
+        if step < 7:
+            with pytest.raises(OSError, match="the disk is gone"):
+                maintain(folder, Keep(), after(8 * 24 * HOUR))
+    assert reader.arns() == reader.arns("image_amis") == ["b"]
+    maintain(folder, Keep(), after(8 * 24 * HOUR))
+    assert {c.run_id for c in commits(folder)} == {new.run_id}
+    assert all(new.run_id in path for path in files(folder))
+
+
+def test_the_commands_defaults_are_the_lakes() -> None:
+    given = MaintainParameters()
+    assert (given.keep_days, given.keep_monthly, given.keep_raw_days) == (
+        Keep().keep_days,
+        Keep().keep_monthly,
+        Keep().keep_raw_days,
+    )
+    assert timedelta(hours=given.grace_hours) == Keep().grace
+    assert timedelta(hours=given.orphan_hours) == Keep().orphan_age
+    assert given.compact == Keep().compact
