@@ -27,8 +27,11 @@ HELD_ROWS: Final = 100_000
 """So many rows are read before the first is written, so that the query can be asked again till then."""
 
 _BATCH_ROWS = 10_000
-_REMOVED: Final = ("No such file or directory", "No files found that match", "404 (Not Found)")
-"""What DuckDB 1.4 to 2.0 say of a file that was removed, on a disk or in S3."""
+_REMOVED: Final = ("Cannot open file", "No files found that match", "404")
+"""What DuckDB 1.4 to 2.0 say of a file that was removed, on a disk or in S3.
+
+Words, since the class differs: 1.x wraps it as InvalidInputException where the rows are fetched.
+"""
 _UNBOUNDED_WIDTH = 10_000
 
 
@@ -54,7 +57,7 @@ def write_answer(
             rows = _rows(answer)
             held = list(islice(rows, None if form is Format.TABLE else HELD_ROWS))
             break
-        except duckdb.IOException as error:
+        except duckdb.Error as error:
             if not left or not is_of_removed_file(error):
                 raise
     if form is Format.CSV:

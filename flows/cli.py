@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path
@@ -18,10 +17,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from flows import cli_upkeep
 from flows.formats import Format
-from flows.loading import Model, load_parameters
-from flows.mistakes import EXIT_USAGE, errors_in_one_line, stop_printing
-from flows.options import with_parameter_options
+from flows.mistakes import EXIT_USAGE, errors_in_one_line
+from flows.options import ConfigFile, load, with_parameter_options
 from flows.parameters import (
     ENVIRONMENT_PREFIX,
     LakeParameters,
@@ -30,6 +29,7 @@ from flows.parameters import (
     RebuildParameters,
     SnapshotParameters,
 )
+from flows.terminal import say, show
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import State
@@ -51,9 +51,6 @@ Warehouse = Annotated[
     typer.Option(
         help="The DuckDB file of views over the lake.", envvar=f"{ENVIRONMENT_PREFIX}WAREHOUSE"
     ),
-]
-ConfigFile = Annotated[
-    Path | None, typer.Option("--config", help="A TOML file; its keys are these options.")
 ]
 Form = Annotated[Format, typer.Option("--format", help="How to print the rows.")]
 DEFAULTS: Final = SnapshotParameters()
@@ -97,13 +94,13 @@ def _run(
     from flows import tracking
     from flows.summary import exit_status, lines
 
-    parameters = _load(SnapshotParameters, options, config)
+    parameters = load(SnapshotParameters, options, config)
     if track or tracking.is_configured():
         summary = _take_tracked(parameters, is_temporary=not tracking.is_configured())
     else:
         sys.stderr.write("not tracked by Prefect (no PREFECT_API_URL; see --track)\n")
         summary = _take_untracked(parameters)
-        _print(lines(summary, parameters.lake, str(parameters.warehouse)))
+        show(lines(summary, parameters.lake, str(parameters.warehouse)))
     raise typer.Exit(exit_status(summary))
 
 
@@ -116,24 +113,10 @@ def _check(
     from flows.reading import try_targets
     from flows.summary import trial_lines
 
-    with environment_of(_load(SnapshotParameters, options, config)) as parameters:
+    with environment_of(load(SnapshotParameters, options, config)) as parameters:
         outcomes = try_targets(parameters)
-    _print(trial_lines(outcomes))
+    show(trial_lines(outcomes))
     raise typer.Exit(any(outcome.status == "failed" for outcome in outcomes))
-
-
-def _print(lines: Iterable[str]) -> None:
-    """Prints the lines; a reader that has enough changes no exit status."""
-    try:
-        for line in lines:
-            typer.echo(line)
-    except BrokenPipeError:
-        stop_printing()
-
-
-def _load(model: type[Model], options: Mapping[str, Any], config: Path | None) -> Model:
-    given = {name: value for name, value in options.items() if value not in (None, [])}
-    return load_parameters(model, given, config)
 
 
 def _take_untracked(parameters: SnapshotParameters) -> Summary:
@@ -150,7 +133,7 @@ def _take_untracked(parameters: SnapshotParameters) -> Summary:
     bars = Bars(console) if console.is_terminal else None
     try:
         with bars or nullcontext():
-            return take_snapshot(parameters, watch=bars or Lines(_say))
+            return take_snapshot(parameters, watch=bars or Lines(say))
     except KeyboardInterrupt:
         raise typer.Abort from None  # click would end the process without a word
     finally:
@@ -173,74 +156,12 @@ def _take_tracked(parameters: SnapshotParameters, *, is_temporary: bool) -> Summ
     return state.result()
 
 
-def _say(line: str) -> None:
-    sys.stderr.write(line + "\n")
-
-
-def _rebuild(config: ConfigFile = None, **options: Any) -> None:
-    """Derive the tables again from the raw pages kept in the lake, and commit them."""
-    from flows.upkeep import rebuild_dates, rebuild_lines
-
-    rebuilds = rebuild_dates(_load(RebuildParameters, options, config), _say)
-    _print(rebuild_lines(rebuilds))
-    raise typer.Exit((3 if rebuilds.done else 1) if rebuilds.refused else 0)
-
-
-def _maintain(config: ConfigFile = None, **options: Any) -> None:
-    """Remove what need not be kept, and compact what is scattered over many files."""
-    from flows.upkeep import maintain_lake, maintain_lines
-
-    parameters = _load(MaintainParameters, options, config)
-    done = maintain_lake(parameters, _say)
-    _print(maintain_lines(done, is_dry=parameters.dry_run))
-
-
-def _rollback(
-    snapshot_date: Annotated[datetime, typer.Argument(metavar="DATE", formats=["%Y-%m-%d"])],
-    run_id: Annotated[
-        str | None, typer.Argument(metavar="RUN", help="Without it, the date's runs are listed.")
-    ] = None,
-    config: ConfigFile = None,
-    **options: Any,
-) -> None:
-    """Show an older run of a date again."""
-    from flows.upkeep import roll_back, run_lines
-
-    parameters = _load(LakeParameters, options, config)
-    if run_id is None:
-        _print(run_lines(parameters, snapshot_date.date()))
-        return
-    record = roll_back(parameters, snapshot_date.date(), run_id)
-    typer.echo(f"{record.snapshot_date} shows run {record.run_id}")
-
-
-def _publish(
-    pinned: Annotated[
-        bool,
-        typer.Option("--pinned", help="A frozen copy: it shows what the lake shows now, for good."),
-    ] = False,
-    config: ConfigFile = None,
-    **options: Any,
-) -> None:
-    """Build a warehouse of live views over a lake."""
-    from flows.planning import lake_of
-    from lake.storage import StorageError
-    from lake.warehouse import publish, publish_pinned
-
-    parameters = _load(LakeParameters, options, config)
-    lake = lake_of(parameters)
-    if not any(True for _ in lake.files("")) and not Path(lake.uri).is_dir():
-        raise StorageError(f"--lake {parameters.lake!r}: there is none; `imagelake run` makes one")
-    is_new = (publish_pinned if pinned else publish)(lake, parameters.warehouse)
-    typer.echo(f"{parameters.warehouse}: {'built' if is_new else 'up to date'}")
-
-
 app.command("run")(with_parameter_options(_run, SnapshotParameters))
 app.command("check")(with_parameter_options(_check, SnapshotParameters))
-app.command("publish")(with_parameter_options(_publish, LakeParameters))
-app.command("rebuild")(with_parameter_options(_rebuild, RebuildParameters))
-app.command("maintain")(with_parameter_options(_maintain, MaintainParameters))
-app.command("rollback")(with_parameter_options(_rollback, LakeParameters))
+app.command("publish")(with_parameter_options(cli_upkeep.publish, LakeParameters))
+app.command("rebuild")(with_parameter_options(cli_upkeep.rebuild, RebuildParameters))
+app.command("maintain")(with_parameter_options(cli_upkeep.maintain, MaintainParameters))
+app.command("rollback")(with_parameter_options(cli_upkeep.rollback, LakeParameters))
 
 
 @app.command()
@@ -276,7 +197,7 @@ def status(
 
     with connect(warehouse) as connection:
         if verify:
-            raise typer.Exit(verify_lake(connection, sys.stdout, _say))
+            raise typer.Exit(verify_lake(connection, sys.stdout, say))
         write_status(connection, form, sys.stdout)
 
 
@@ -287,7 +208,7 @@ def views(
     """List the analysis views, or show one with its columns and an example query."""
     from flows.catalog import describe_all, describe_one
 
-    _print(describe_all() if name is None else describe_one(name))
+    show(describe_all() if name is None else describe_one(name))
 
 
 @app.command()

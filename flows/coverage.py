@@ -14,13 +14,8 @@ from typing import Any, Final
 
 from extract.request import Request
 from extract.targets import ALL_REGIONS, TargetOutcome
-from lake.captures import WHOLE
 from lake.carry import EarlierRun, TargetKey
-from schemas.snapshots import COMPLETE, SKIPPED, TRUNCATED
-
-FILTERED: Final = "filtered"
-PART: Final = "part"
-NONE: Final = "none"
+from schemas.snapshots import COMPLETE, FILTERED, NONE, PART, SKIPPED, TRUNCATED, WHOLE
 
 _OUTCOME_COLUMNS: Final = tuple(
     field.name for field in fields(TargetOutcome) if field.name != "builds_listed"

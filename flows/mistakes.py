@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from typing import Any, Final
 import typer
 
 from flows.parameters import ParameterError
+from flows.terminal import printable, stop_printing
 
 EXIT_NOTHING_COMMITTED: Final = 1
 EXIT_USAGE: Final = 2
@@ -46,11 +46,6 @@ def errors_in_one_line() -> Iterator[None]:
         _fail(message, status)
 
 
-def stop_printing() -> None:
-    """The reader of stdout has enough: what is still to be printed goes nowhere."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
 def _asked(error: Any) -> str:
     return str(error.ctx.command_path) if error.ctx else "imagelake"
 
@@ -74,7 +69,7 @@ def _explain(error: Exception) -> tuple[str, int]:
         return f"not committed: {error}", EXIT_NOTHING_COMMITTED
     if isinstance(error, CheckError):
         return f"not committed: {error}; {AFTER_A_CHECK}", EXIT_NOTHING_COMMITTED
-    if isinstance(error, duckdb.IOException) and is_of_removed_file(error):
+    if isinstance(error, duckdb.Error) and is_of_removed_file(error):
         told = f"{_line(error)}; a clean-up took the file from under the query: ask again"
         return told, EXIT_NOTHING_COMMITTED
     if isinstance(error, duckdb.Error):
@@ -93,7 +88,5 @@ def _line(words: object) -> str:
 
 
 def _fail(message: str, status: int) -> None:
-    from flows.terminal import printable
-
     sys.stderr.write(f"imagelake: {printable(message)}\n")
     raise SystemExit(status)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 from pydantic.fields import FieldInfo
 
-from flows.loading import option_name
+from flows.loading import Model, load_parameters, option_name
 from flows.parameters import LakeParameters
 
 _METAVARS: Final = {
@@ -45,6 +45,20 @@ _METAVARS: Final = {
     "target_seconds": "SECONDS",
     "run_seconds": "SECONDS",
 }
+
+
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", help="A TOML file; its keys are these options.")
+]
+
+
+def load(model: type[Model], options: Mapping[str, Any], config: Path | None) -> Model:
+    """The parameters of a command's options, the environment and the file.
+
+    Raises ParameterError with one line that names the option and the value.
+    """
+    given = {name: value for name, value in options.items() if value not in (None, [])}
+    return load_parameters(model, given, config)
 
 
 def with_parameter_options(

@@ -22,7 +22,8 @@ from flows.reading import held_landing, land
 from flows.watch import Silent, Watch, counted
 from flows.writing import Written, write
 from lake.carry import TargetKey, raw_runs_fact
-from lake.commit import Commit, commit
+from lake.commit import commit
+from lake.records import Commit
 from lake.warehouse import current_captures, publish
 from schemas.snapshots import COMPLETE, FAILED
 

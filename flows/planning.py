@@ -15,8 +15,8 @@ from extract.targets import Scope, Target, account_of_role, resolve_targets
 from flows.coverage import loses_builds
 from flows.parameters import LakeParameters, ParameterError, SnapshotParameters
 from lake.carry import earlier_run
-from lake.commit import newest_content
 from lake.location import open_lake
+from lake.records import newest_content
 from lake.run import Run
 from lake.storage import Lake, LakeSettings
 from lake.warehouse import make_place, require_replaceable

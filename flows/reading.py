@@ -22,7 +22,7 @@ from flows.parameters import SnapshotParameters
 from flows.planning import Plan, lake_of, landing_of, scope_of, sessions_of
 from flows.watch import Silent, Watch
 from lake.carry import TargetKey
-from lake.commit import commits
+from lake.records import commits
 from lake.run import Run
 from schemas.snapshots import COMPLETE, FAILED, SKIPPED
 

@@ -14,7 +14,6 @@ import pyarrow as pa
 
 from extract.flatten import Tables, flatten
 from extract.landing import LandedPage, landed_pages
-from flows.coverage import NONE
 from flows.writing import CHECKED, gather_arns, landed_rows, snapshot_table
 from lake.carry import (
     EarlierRun,
@@ -25,10 +24,12 @@ from lake.carry import (
     without_builds,
 )
 from lake.checks import Context, require_right
-from lake.commit import Commit, CommitError, commit, newest_commit
+from lake.commit import CommitError, commit
+from lake.records import Commit, newest_commit
 from lake.run import Run, raw_folder
 from lake.storage import Lake
 from lake.writer import SnapshotWriter
+from schemas.snapshots import NONE
 from schemas.tables import TABLES
 
 MOST_NAMED: Final = 3

@@ -17,7 +17,7 @@ from flows.planning import Plan
 from flows.summary import lines, sentence
 from flows.watch import Lines, Watch
 from flows.writing import Written
-from lake.commit import Commit
+from lake.records import Commit
 
 
 @task(name="plan", cache_policy=NO_CACHE)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import unicodedata
+from collections.abc import Iterable
 from typing import Final
 
 _KEPT: Final = "\n\t"
@@ -15,6 +18,26 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if _is_shown(c) else _escape(c) for c in text)
+
+
+def say(line: str) -> None:
+    """A line on stderr: what is being done."""
+    sys.stderr.write(line + "\n")
+
+
+def show(lines: Iterable[str]) -> None:
+    """Lines on stdout: what came of it. A reader that has enough changes no exit status."""
+    try:
+        for line in lines:
+            sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        stop_printing()
+
+
+def stop_printing() -> None:
+    """The reader of stdout has enough: what is still to be printed goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _is_shown(character: str) -> bool:

@@ -15,8 +15,9 @@ from flows.terminal import printable
 from flows.watch import counted
 from lake import commit
 from lake.checks import CheckError
-from lake.commit import Commit, CommitError, runs_of, shown_commits
+from lake.commit import CommitError
 from lake.maintain import Keep, Removal, maintain
+from lake.records import Commit, runs_of, shown_commits
 from lake.warehouse import publish
 
 MOST_LISTED: Final = 20

@@ -19,13 +19,13 @@ from extract.targets import TargetOutcome
 from flows.coverage import Shown, shown_targets
 from flows.parameters import SnapshotParameters
 from flows.planning import Plan, lake_of, landing_of
-from lake.captures import WHOLE, last_whole_captures
+from lake.captures import last_whole_captures
 from lake.carry import EarlierRun, TargetKey, carried_rows, earlier_run
 from lake.checks import Context, require_right
 from lake.commit import CommitError
 from lake.storage import Lake
 from lake.writer import Manifest, SnapshotWriter
-from schemas.snapshots import COMPLETE
+from schemas.snapshots import COMPLETE, WHOLE
 from schemas.tables import DATA_TABLES, TABLES
 
 PARTIAL: Final = "partial"

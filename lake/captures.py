@@ -7,10 +7,10 @@ from datetime import date
 from typing import Any, Final
 
 from lake.carry import TargetKey, rows_of
-from lake.commit import manifest_of, read_record, shown_commits
+from lake.records import manifest_of, read_record, shown_commits
 from lake.storage import Lake
+from schemas.snapshots import WHOLE
 
-WHOLE: Final = "whole"
 MOST_DATES_WITHOUT: Final = 30
 """A target that this many dates in a row do not mention is taken for a new one."""
 

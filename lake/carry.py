@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from lake.commit import Commit, newest_commit, read_record
+from lake.records import Commit, newest_commit, read_record
 from lake.storage import Lake
 from schemas.tables import DATA_TABLES, TABLES
 

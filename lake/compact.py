@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from lake.carry import raw_runs_fact, row_groups, shown_run
-from lake.commit import ORPHAN_AGE, Commit, commit, manifest_of, read_record
+from lake.commit import ORPHAN_AGE, commit
+from lake.records import Commit, manifest_of, read_record
 from lake.run import Run
 from lake.storage import Lake
 from lake.writer import PART_ROWS, Manifest, SnapshotWriter

@@ -13,14 +13,30 @@ from typing import Final
 
 import duckdb
 
-from lake.commit import COMMITS, Commit, commits, manifest_of, newest_first, read_record
-from lake.run import parts_glob, schema_path, version_of
+from lake.records import COMMITS, Commit, commits, manifest_of, newest_first, read_record
+from lake.run import CURRENT, parts_glob, schema_path, version_of
 from lake.sql import text
 from lake.storage import Lake
+from lake.writer import DataFile
+from schemas.image_amis import IMAGE_AMIS
+from schemas.image_builds import IMAGE_BUILDS
+from schemas.image_containers import IMAGE_CONTAINERS
+from schemas.image_region_failures import IMAGE_REGION_FAILURES
+from schemas.snapshots import SNAPSHOT_TARGETS
 from schemas.table import SCHEMA_VERSION, Table
 from schemas.tables import TABLES
 from schemas.view import views
 
+CURRENT_VIEWS: Final = {
+    "current_targets": SNAPSHOT_TARGETS,
+    "current_builds": IMAGE_BUILDS,
+    "current_amis": IMAGE_AMIS,
+    "current_containers": IMAGE_CONTAINERS,
+    "current_region_failures": IMAGE_REGION_FAILURES,
+}
+"""The views of current rows, and the tables that they are rows of."""
+
+_RECORD_NAME: Final = "[0-9]{4}-[0-9]{2}-[0-9]{2}_[0-9]{1,15}_[^_]+(_[^_]+)?"
 _VISIBLE_RUNS: Final = {
     "": "The run that shows for each date, by the commit records. Grain: one row a snapshot_date.",
     "snapshot_date": "The UTC date.",
@@ -29,13 +45,21 @@ _VISIBLE_RUNS: Final = {
 }
 
 
-def definitions(lake: Lake, versions: Sequence[int] = (SCHEMA_VERSION,)) -> list[str]:
-    """The SQL statements that make the warehouse: views first, each with its comments."""
+def definitions(
+    lake: Lake, versions: Sequence[int] = (SCHEMA_VERSION,), *, has_state: bool = True
+) -> list[str]:
+    """The SQL statements that make the warehouse: views first, each with its comments.
+
+    `versions` are the schema versions of the lake's files. With `has_state` the current rows are read
+    from the files that the newest record names; the views' own SQL finds the same in the history.
+    """
     statements = [_visible_runs(lake), *comments_on("visible_runs", _VISIBLE_RUNS)]
     for table in TABLES.values():
         statements += _table_view(lake, table, versions)
     for view in views():
-        statements.append(f"create view {view.name} as {view.sql}")
+        is_read = has_state and view.name in CURRENT_VIEWS
+        sql = _current_view(lake, CURRENT_VIEWS[view.name]) if is_read else view.sql
+        statements.append(f"create view {view.name} as {sql}")
     return statements
 
 
@@ -44,12 +68,21 @@ def pinned_definitions(lake: Lake) -> list[str]:
     now_ms = time.time() * 1000
     in_effect = (record for record in commits(lake) if record.effective_at_ms <= now_ms)
     shown = {record.snapshot_date: record for record in reversed(newest_first(in_effect))}
-    manifests = [manifest_of(read_record(lake, shown[day])) for day in sorted(shown)]
+    contents = {day: read_record(lake, record) for day, record in sorted(shown.items())}
+    manifests = [manifest_of(content) for content in contents.values()]
+    newest = max(shown.values(), key=lambda record: record.effective_at_ms, default=None)
+    current = manifest_of(contents[newest.snapshot_date], "current") if newest else {}
     statements = [_pinned_runs(shown.values()), *comments_on("visible_runs", _VISIBLE_RUNS)]
     for table in TABLES.values():
         paths = [file.path for manifest in manifests for file in manifest[table.name]]
         statements += _pinned_view(lake, table, paths)
-    return [*statements, *(f"create view {view.name} as {view.sql}" for view in views())]
+    for view in views():
+        table_of_view = CURRENT_VIEWS.get(view.name)
+        sql = view.sql
+        if table_of_view and table_of_view.name in current:
+            sql = _pinned_current_view(lake, table_of_view, current[table_of_view.name])
+        statements.append(f"create view {view.name} as {sql}")
+    return statements
 
 
 def view_columns() -> dict[str, list[tuple[str, str]]]:
@@ -80,12 +113,9 @@ select
     try_cast(split_part(name, '_', 1) as date) as snapshot_date,
     split_part(name, '_', 3) as run_id,
     make_timestamptz(try_cast(split_part(name, '_', 2) as bigint) * 1000) as effective_at
-from (
-    select parse_filename(file, true) as name
-    from glob({text(lake.glob(f"{COMMITS}/*.json"))})
-)
+from {_record_names(lake)}
 where
-    regexp_full_match(name, '[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}_[0-9]{{1,15}}_[^_]+')
+    regexp_full_match(name, '{_RECORD_NAME}')
     and try_cast(split_part(name, '_', 1) as date) is not null
     and try_cast(split_part(name, '_', 2) as bigint) <= epoch_ms(now())
 qualify row_number() over (
@@ -106,7 +136,8 @@ def _table_view(lake: Lake, table: Table, versions: Sequence[int]) -> list[str]:
     26044): without it a wide `qualify row_number() … = 1` gave wrong rows. It costs 3 to 8 ms.
     """
     names = [column.name for column in table.documented_columns]
-    patterns = [schema_path(table.name), *(parts_glob(table.name, v) for v in versions)]
+    globs = [f"{table.name}/*/*/{parts_glob(version)}" for version in versions]
+    patterns = [schema_path(table.name), *globs]
     arms = "\n    union all by name\n".join(
         f"    select * from {_scan(lake, pattern)}"  # noqa: S608 - locations are quoted
         for pattern in patterns
@@ -120,6 +151,35 @@ join (
 ) using (snapshot_date, run_id)""",  # noqa: S608 - names are the schema's
         *_table_comments(table),
     ]
+
+
+def _current_view(lake: Lake, table: Table) -> str:
+    """The current rows of a table, from the files of the state that the newest record names.
+
+    As in the table views, only names are read to find it. The arm without rows keeps DuckDB 1.5 from
+    giving wrong ones (issue 26044) and opens no file.
+    """
+    names = ", ".join(column.name for column in table.documented_columns)
+    pattern = text(lake.glob(f"{CURRENT}/{table.name}/*/{parts_glob(SCHEMA_VERSION)}"))
+    return f"""select {names}
+from (
+    select arg_max(split_part(name, '_', 4), try_cast(split_part(name, '_', 2) as bigint)) as state
+    from {_record_names(lake)}
+    where
+        regexp_full_match(name, '{_RECORD_NAME}')
+        and try_cast(split_part(name, '_', 1) as date) is not null
+        and try_cast(split_part(name, '_', 2) as bigint) <= epoch_ms(now())
+)
+join (
+    select * from read_parquet({pattern}, hive_partitioning = true, hive_types = {{'state': VARCHAR}})
+    union all by name
+    select null::varchar as state from range(0)
+) using (state)"""  # noqa: S608 - names are the schema's, locations are quoted
+
+
+def _record_names(lake: Lake) -> str:
+    pattern = text(lake.glob(f"{COMMITS}/*.json"))
+    return f"(select parse_filename(file, true) as name from glob({pattern}))"  # noqa: S608 - quoted
 
 
 def _pinned_runs(shown: Iterable[Commit]) -> str:
@@ -159,6 +219,12 @@ def _scan(lake: Lake, *patterns: str) -> str:
         f"read_parquet([{listed}], hive_partitioning = true, "
         "hive_types = {'snapshot_date': DATE, 'run_id': VARCHAR})"
     )
+
+
+def _pinned_current_view(lake: Lake, table: Table, files: Sequence[DataFile]) -> str:
+    listed = ", ".join(text(lake.glob(file.path)) for file in files)
+    names = ", ".join(column.name for column in table.documented_columns)
+    return f"select {names} from read_parquet([{listed}], hive_partitioning = false)"  # noqa: S608 - quoted
 
 
 def _table_comments(table: Table) -> list[str]:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Final
 
-from lake.commit import Commit, commits, newest_first
-from lake.run import RAW, SCHEMA_RUN, began_at
+from lake.records import Commit, commits, newest_first
+from lake.run import CURRENT, RAW, SCHEMA_RUN, began_at
 from lake.storage import Lake, StoredFile
 from schemas.tables import TABLES
 
@@ -20,6 +20,8 @@ RunKey = tuple[date, str]
 _PLACE: Final = re.compile(
     r"[^/]+/snapshot_date=(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})/run_id=(?P<run>[^/]+)/[^/]+"
 )
+
+_STATE: Final = re.compile(r"[^/]+/[^/]+/state=([^/]+)/[^/]+")
 
 
 @dataclass
@@ -46,10 +48,14 @@ class RunFiles:
 
 @dataclass
 class Inventory:
-    """Data files and raw pages by run, and by date the commit records, the newest first."""
+    """Data files and raw pages by run, the current rows' files by state, the records by date.
+
+    The records of a date have the newest first.
+    """
 
     data: dict[RunKey, RunFiles]
     raw: dict[RunKey, RunFiles]
+    states: dict[str, RunFiles]
     records: dict[date, list[Commit]]
 
     @property
@@ -68,7 +74,11 @@ def take_inventory(lake: Lake) -> Inventory:
     """
     data = _by_run(file for table in TABLES for file in lake.files(table))
     raw = _by_run(lake.files(RAW))
-    return Inventory(data, raw, records_by_date(lake))
+    states: dict[str, RunFiles] = defaultdict(RunFiles)
+    for file in lake.files(CURRENT):
+        if (match := _STATE.fullmatch(file.path)) and began_at(match[1]):
+            states[match[1]].files.append(file)
+    return Inventory(data, raw, dict(states), records_by_date(lake))
 
 
 def records_by_date(lake: Lake) -> dict[date, list[Commit]]:

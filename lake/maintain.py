@@ -15,13 +15,13 @@ from typing import Final
 
 import duckdb
 
-from lake.commit import COMMIT_LOCK, ORPHAN_AGE, Commit, CommitError, manifest_of, read_record
+from lake.commit import COMMIT_LOCK, ORPHAN_AGE, CommitError
 from lake.compact import compact, is_scattered
-from lake.definitions import definitions
 from lake.inventory import Inventory, RunFiles, RunKey, records_by_date, take_inventory
+from lake.records import Commit, manifest_of, newest_first, read_record
 from lake.remote import let_read
 from lake.storage import Lake, Leftover
-from lake.warehouse import write_schema_files
+from lake.warehouse import live_definitions
 from schemas.tables import TABLES
 
 MAINTAIN_LOCK: Final = "maintain"
@@ -59,6 +59,7 @@ class _Plan:
     records: dict[date, list[Commit]]
     data: dict[RunKey, str]
     raw: dict[RunKey, str]
+    states: list[str]
     leftovers: list[Leftover]
 
 
@@ -89,6 +90,8 @@ def maintain(
             for day, run_id in runs:
                 if day not in changed:
                     lake.remove(files[day, run_id].paths)
+        for state in plan.states:
+            lake.remove(inventory.states[state].paths)
         for leftover in plan.leftovers:
             leftover.remove()
         done = _removals(plan, inventory, changed)
@@ -128,7 +131,7 @@ def _plan(lake: Lake, inventory: Inventory, keep: Keep, now: datetime) -> _Plan:
         for leftover in lake.leftovers()
         if leftover.modified_at < (now - keep.orphan_age).timestamp()
     ]
-    return _Plan(records, data, raw, leftovers)
+    return _Plan(records, data, raw, _superseded_states(inventory, keep, now), leftovers)
 
 
 def _reason(key: RunKey, expired: set[date]) -> str:
@@ -157,10 +160,9 @@ def _expired(lake: Lake, dates: set[date], keep: Keep, now: datetime) -> set[dat
 
 def _holding_current_captures(lake: Lake) -> set[date]:
     """The dates that the current_* views read, which hold each target's newest complete capture."""
-    versions = write_schema_files(lake)
     with duckdb.connect() as connection:
         let_read(connection, lake.uri)
-        for statement in definitions(lake, versions):
+        for statement in live_definitions(lake):
             if not statement.startswith("comment"):
                 connection.execute(statement)
         rows = connection.execute("select distinct snapshot_date from current_targets").fetchall()
@@ -192,6 +194,25 @@ def _raw(
             if run_id not in needed[day]:
                 removed[key] = "raw pages that nothing shown came of"
     return removed
+
+
+def _superseded_states(inventory: Inventory, keep: Keep, now: datetime) -> list[str]:
+    """The states of the current rows that no reader looks at any more, or that no commit came of.
+
+    A reader looks at the one in effect when its transaction began: not a day ago.
+    """
+    records = newest_first(record for of in inventory.records.values() for record in of)
+    successors = [None, *records]
+    live = {
+        record.state
+        for record, successor in zip(records, successors, strict=False)
+        if successor is None or successor.effective_at > now - keep.orphan_age
+    }
+    return sorted(
+        state
+        for state, files in inventory.states.items()
+        if state not in live and files.last_touched(state) < now - keep.orphan_age
+    )
 
 
 def _raw_runs(lake: Lake, records: Iterable[Commit]) -> set[str]:
@@ -244,6 +265,10 @@ def _removals(plan: _Plan, inventory: Inventory, changed: set[date]) -> list[Rem
         _removal(reason, f"pages of run {key[1]} of {key[0]}", inventory.raw[key])
         for key, reason in sorted(plan.raw.items())
         if key[0] not in changed
+    ]
+    done += [
+        _removal("current rows as they were", f"state {state}", inventory.states[state])
+        for state in plan.states
     ]
     return done + [
         Removal("left unfinished", leftover.path, 1, leftover.size_bytes)

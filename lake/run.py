@@ -11,6 +11,7 @@ from typing import Final, Self
 from schemas.table import SCHEMA_VERSION
 
 RAW: Final = "_raw"
+CURRENT: Final = "_current"
 SCHEMA_RUN: Final = "schema"
 """The run_id that files without rows are filed under."""
 
@@ -66,9 +67,20 @@ def part_path(folder: str, number: int, version: int = SCHEMA_VERSION) -> str:
     return f"{folder}/part-{number:05}{_suffix(version)}.parquet"
 
 
-def parts_glob(table: str, version: int) -> str:
-    """The pattern of all the table's data files of a schema version, of every date and run."""
-    return f"{table}/*/*/part-[0-9][0-9][0-9][0-9][0-9]{_suffix(version)}.parquet"
+def parts_glob(version: int) -> str:
+    """The pattern of the names of data files of a schema version.
+
+    Today's takes in those of later ones (up to 9), which have its columns and more: a warehouse that
+    is older than the lake still shows every row.
+    """
+    if version == SCHEMA_VERSION:
+        return f"part-*.v[{version}-9]*.parquet"
+    return f"part-[0-9][0-9][0-9][0-9][0-9]{_suffix(version)}.parquet"
+
+
+def state_folder(table: str, state: str) -> str:
+    """Where the current rows of a table are, as a state of them has it."""
+    return f"{CURRENT}/{table}/state={state}"
 
 
 def version_of(path: str) -> int | None:

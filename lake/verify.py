@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lake.commit import manifest_of, read_record, shown_commits
+from lake.records import manifest_of, newest_content, read_record, shown_commits
 from lake.storage import Lake
-from lake.writer import DataFile
+from lake.writer import DataFile, Manifest
 
 _BLOCK_BYTES = 1 << 20
 
@@ -31,14 +31,23 @@ def verify(lake: Lake, say: Callable[[str], object] = lambda _: None) -> Verific
     """
     file_count = 0
     damaged: dict[str, str] = {}
-    for day, record in shown_commits(lake).items():
-        say(f"reading the files of {day}")
-        for files in manifest_of(read_record(lake, record)).values():
+    for what, manifest in _manifests(lake):
+        say(f"reading the files of {what}")
+        for files in manifest.values():
             file_count += len(files)
             damaged |= {
                 file.path: wrong for file in files if (wrong := _wrong(lake, file)) is not None
             }
     return Verification(file_count, damaged)
+
+
+def _manifests(lake: Lake) -> Iterator[tuple[str, Manifest]]:
+    """What shows: each date's files, then those of the current rows."""
+    shown = shown_commits(lake)
+    for day, record in shown.items():
+        yield str(day), manifest_of(read_record(lake, record))
+    if newest := newest_content(lake):
+        yield "the current rows", manifest_of(newest, "current")
 
 
 def _wrong(lake: Lake, file: DataFile) -> str | None:

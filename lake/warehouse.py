@@ -17,10 +17,11 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lake.commit import newest_content
+from lake.current import CURRENT_TABLES, current_schema, has_state
 from lake.definitions import comments_on, definitions, pinned_definitions
+from lake.records import newest_content
 from lake.remote import let_read
-from lake.run import schema_path, version_of
+from lake.run import SCHEMA_RUN, part_path, schema_path, state_folder, version_of
 from lake.sql import text
 from lake.storage import TEMPORARY, Lake, StorageError
 from schemas import __version__
@@ -48,7 +49,7 @@ def publish(lake: Lake, path: Path) -> bool:
     Returns whether it was built. Raises StorageError where the file cannot be written.
     """
     newest_content(lake)  # one of a newer imagelake is refused
-    return _publish(lake, path, definitions(lake, write_schema_files(lake)))
+    return _publish(lake, path, live_definitions(lake))
 
 
 def publish_pinned(lake: Lake, path: Path) -> bool:
@@ -133,6 +134,11 @@ def current_captures(path: Path) -> dict[tuple[str, str], date]:
         return {(account_id, region): day for account_id, region, day in rows.fetchall()}
 
 
+def live_definitions(lake: Lake) -> list[str]:
+    """The statements of live views for the lake as it is, whose schema files are then there."""
+    return definitions(lake, write_schema_files(lake), has_state=has_state(lake))
+
+
 def write_schema_files(lake: Lake) -> list[int]:
     """Gives each table a file without rows for each schema version that the lake has, where it lacks.
 
@@ -140,18 +146,21 @@ def write_schema_files(lake: Lake) -> list[int]:
     """
     found = {version_of(file.path) for file in lake.files("snapshots")}
     versions = sorted({SCHEMA_VERSION, *filter(None, found)})
-    lacking = [
-        (table, version)
+    schemas = {
+        schema_path(table.name, version): table.arrow_schema_of(version)
         for table in TABLES.values()
         for version in versions
-        if not _is_alike(lake, schema_path(table.name, version), table.arrow_schema_of(version))
-    ]
+    }
+    for table in CURRENT_TABLES:
+        schemas[part_path(state_folder(table.name, SCHEMA_RUN), 0)] = current_schema(table)
+    lacking = {
+        path: schema for path, schema in schemas.items() if not _is_alike(lake, path, schema)
+    }
     if lacking:
         lake.make()
-    for table, version in lacking:
-        path = schema_path(table.name, version)
+    for path, schema in lacking.items():
         staged = lake.stage(path)
-        pq.write_table(table.arrow_schema_of(version).empty_table(), staged)
+        pq.write_table(schema.empty_table(), staged)
         lake.publish(staged, path)
     return versions
 

@@ -15,7 +15,6 @@ import pyarrow.parquet as pq
 
 from lake.run import Run, data_folder, part_path
 from lake.storage import Lake
-from schemas.table import Table
 from schemas.tables import TABLES
 
 ROW_GROUP_ROWS: Final = 122_880  # DuckDB's own: one thread scans one group
@@ -39,15 +38,17 @@ Manifest = dict[str, tuple[DataFile, ...]]
 """By table, the data files of a run."""
 
 
-class SnapshotWriter:
-    """Writes a run's tables. Each has at least one file when it is finished, be it without rows.
+class TablesWriter:
+    """Writes tables, each into a folder of its own; each has at least one file, be it without rows.
 
     Files are built on this machine's disk; only `publish` puts them under the names that a commit
     makes visible, so that they can be checked before. On an exception the unpublished are removed.
     """
 
-    def __init__(self, lake: Lake, run: Run) -> None:
-        self._tables = {name: _TableWriter(lake, run, table) for name, table in TABLES.items()}
+    def __init__(self, lake: Lake, places: Mapping[str, tuple[str, pa.Schema]]) -> None:
+        self._tables = {
+            name: _TableWriter(lake, folder, schema) for name, (folder, schema) in places.items()
+        }
 
     def append(self, tables: Mapping[str, pa.Table]) -> None:
         """Adds rows to each of the given tables."""
@@ -80,6 +81,19 @@ class SnapshotWriter:
                 every.callback(writer.abandon)
 
 
+class SnapshotWriter(TablesWriter):
+    """Writes a run's tables."""
+
+    def __init__(self, lake: Lake, run: Run) -> None:
+        super().__init__(
+            lake,
+            {
+                name: (data_folder(name, run.snapshot_date, run.run_id), table.arrow_schema)
+                for name, table in TABLES.items()
+            },
+        )
+
+
 @dataclass(frozen=True)
 class _Staged:
     file: Path
@@ -89,8 +103,8 @@ class _Staged:
 @dataclass
 class _TableWriter:
     lake: Lake
-    run: Run
-    table: Table
+    folder: str
+    schema: pa.Schema
     row_count: int = 0
     _pending: list[pa.Table] = field(default_factory=list)
     _pending_bytes: int = 0
@@ -130,10 +144,8 @@ class _TableWriter:
     def _write_group(self) -> None:
         if self._writer is None:
             self._staged = self.lake.stage(self._path(len(self._finished)))
-            self._writer = pq.ParquetWriter(
-                self._staged, self.table.arrow_schema, compression="zstd"
-            )
-        empty = self.table.arrow_schema.empty_table()
+            self._writer = pq.ParquetWriter(self._staged, self.schema, compression="zstd")
+        empty = self.schema.empty_table()
         self._writer.write_table(pa.concat_tables([empty, *self._pending]))
         self._part_rows += self._pending_rows
         self._pending, self._pending_rows, self._pending_bytes = [], 0, 0
@@ -155,5 +167,4 @@ class _TableWriter:
         return DataFile(stored.path, staged.row_count, stored.size_bytes, digest)
 
     def _path(self, number: int) -> str:
-        folder = data_folder(self.table.name, self.run.snapshot_date, self.run.run_id)
-        return part_path(folder, number)
+        return part_path(self.folder, number)

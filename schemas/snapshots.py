@@ -10,6 +10,13 @@ COMPLETE: Final = "complete"
 TRUNCATED: Final = "truncated"
 FAILED: Final = "failed"
 SKIPPED: Final = "skipped"
+"""How a listing ended: snapshot_targets.status."""
+
+WHOLE: Final = "whole"
+FILTERED: Final = "filtered"
+PART: Final = "part"
+NONE: Final = "none"
+"""What the rows shown are: snapshot_targets.coverage."""
 
 SNAPSHOT_TARGETS: Final = Table(
     name="snapshot_targets",

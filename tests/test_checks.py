@@ -14,8 +14,8 @@ from flows.parameters import SnapshotParameters
 from flows.pipeline import take_snapshot
 from flows.summary import lines
 from lake.checks import CheckError, Context, require_right
-from lake.commit import commits
 from lake.location import open_folder
+from lake.records import commits
 from lake.run import Run
 from lake.warehouse import connect
 from lake.writer import SnapshotWriter

@@ -12,17 +12,10 @@ from typing import Any
 
 import pytest
 
-from lake.commit import (
-    COMMITS,
-    CommitError,
-    commit,
-    commits,
-    newest_commit,
-    newest_content,
-    publish_record,
-)
+from lake.commit import CommitError, commit, publish_record
 from lake.folder import Folder
 from lake.location import open_folder
+from lake.records import COMMITS, commits, newest_commit, newest_content
 from lake.run import Run
 from lake.warehouse import connect, publish
 from tests.test_storage import ODD_NAMES
@@ -110,6 +103,14 @@ def test_the_record_says_what_was_committed(folder: Folder) -> None:
                 "sha256": sha256(folder.read(file.path)).hexdigest(),
             }
         ],
+    }
+    current = content.pop("current")
+    assert {name: entry["row_count"] for name, entry in current.items()} == {
+        "image_builds": 2,
+        "image_amis": 2,
+        "image_containers": 0,
+        "image_region_failures": 0,
+        "snapshot_targets": 1,
     }
     del content["tables"]
     assert content == {
@@ -273,7 +274,8 @@ FOREIGN_NAMES = (
     "2025-11-20_1.json",
     "2025-11-20_x_run.json",
     "2025-11-20_-1_run.json",
-    "2025-11-20_1_run_2.json",
+    "2025-11-20_1_run_2_3.json",
+    "2025-11-20_1_.json",
     "2025-13-45_1_run.json",
     "2025-02-29_1_run.json",
     f"2025-11-20_{'9' * 30}_run.json",

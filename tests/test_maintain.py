@@ -8,10 +8,11 @@ import pytest
 
 from flows.parameters import MaintainParameters
 from flows.upkeep import maintain_lines
-from lake.commit import CommitError, commits, manifest_of, read_record, rollback, runs_of
+from lake.commit import CommitError, rollback
 from lake.folder import Folder
 from lake.location import open_folder
 from lake.maintain import Keep, Removal, maintain
+from lake.records import commits, manifest_of, read_record, runs_of
 from lake.run import Run
 from tests.test_commit import Reader, of_builds
 from tests.test_writer import DAY, Rows, commit_rows, write_run
@@ -48,8 +49,15 @@ def files(folder: Folder) -> set[str]:
         for path in (p.relative_to(folder.root).as_posix() for p in folder.root.rglob("*"))
         if folder.path(path).is_file()
         and not path.startswith("_locks/")
-        and "snapshot_date=1970-01-01" not in path
+        and "=1970-01-01" not in path
+        and not path.startswith("_current/")
     }
+
+
+def states(folder: Folder) -> list[str]:
+    """The states of the current rows of which there are files."""
+    found = folder.root.glob("_current/image_builds/state=*")
+    return sorted({path.name.removeprefix("state=") for path in found} - {"schema"})
 
 
 def run_ids(done: list[Removal], reason: str) -> list[str]:
@@ -78,10 +86,10 @@ def test_a_superseded_run_goes_after_the_grace_period(folder: Folder, reader: Re
     """Its record and its files; what shows stays as it is, and the second time nothing is left."""
     old = commit_rows(folder, DAY, of_builds("a", "b"))
     new = commit_rows(folder, DAY, of_builds("b", "c"))
-    assert maintain(folder, Keep(), after(6 * 24 * HOUR)) == NOTHING
+    assert run_ids(maintain(folder, Keep(), after(6 * 24 * HOUR)), "superseded") == []
     done = maintain(folder, Keep(), after(8 * 24 * HOUR))
     assert run_ids(done, "superseded") == [old.run_id]
-    assert done[0].file_count == 6
+    assert [removal.file_count for removal in done] == [6]
     assert {c.run_id for c in commits(folder)} == {new.run_id}
     assert all(new.run_id in path for path in files(folder))
     assert reader.arns() == ["b", "c"]
@@ -95,8 +103,9 @@ def test_a_dry_run_says_what_would_go_and_removes_nothing(folder: Folder) -> Non
     planned = maintain(folder, Keep(), after(8 * 24 * HOUR), is_dry=True)
     assert files(folder) == before
     assert maintain(folder, Keep(), after(8 * 24 * HOUR)) == planned
-    first, _, last = maintain_lines(planned, is_dry=True)
+    first, _, second, _, last = maintain_lines(planned, is_dry=True)
     assert first.startswith("superseded: 6 files, ")
+    assert second.startswith("current rows as they were: 5 files, ")
     assert last == "nothing was removed: this was a dry run"
 
 
@@ -117,6 +126,23 @@ def test_files_that_no_commit_names_go_past_the_orphan_age(folder: Folder, reade
     assert files(folder) == kept | foreign
     assert reader.arns() == ["a"]
     assert maintain(folder, Keep(), after(25 * HOUR)) == NOTHING
+
+
+def test_current_rows_of_before_go_a_day_after_they_were_superseded(
+    folder: Folder, reader: Reader
+) -> None:
+    """Those that the newest record names stay, and so does the one that a reader may look at yet."""
+    commit_rows(folder, DAY, of_builds("a"))
+    first = states(folder)
+    commit_rows(folder, DAY + timedelta(days=1), of_builds("b"))
+    both = states(folder)
+    assert len(both) == 2
+    maintain(folder, Keep(), after(23 * HOUR))
+    assert states(folder) == both
+    (removal,) = maintain(folder, Keep(), after(25 * HOUR))
+    assert removal.what == f"state {first[0]}"
+    assert states(folder) == [state for state in both if state not in first]
+    assert reader.arns("current_builds") == ["b"]
 
 
 def test_a_run_that_is_being_written_is_left_alone(folder: Folder, reader: Reader) -> None:
@@ -200,7 +226,8 @@ def test_many_small_files_become_few_with_the_same_rows(
     assert content["compacted_from"] == content["raw_run"] == old.run_id
     assert {len(group) for group in manifest_of(content).values()} == {1}
     assert reader.rows(query) == before
-    assert maintain(folder, Keep(), after(25 * HOUR)) == NOTHING
+    reasons = {removal.reason for removal in maintain(folder, Keep(), after(25 * HOUR))}
+    assert reasons == {"current rows as they were"}
 
 
 def test_a_rollback_shows_the_older_run_until_the_next_one(folder: Folder, reader: Reader) -> None:

@@ -14,9 +14,10 @@ from flows.parameters import RebuildParameters, SnapshotParameters
 from flows.pipeline import take_snapshot
 from flows.rebuild import rebuild
 from flows.upkeep import rebuild_dates, rebuild_lines
-from lake.commit import CommitError, newest_commit, newest_content, publish_record, runs_of
+from lake.commit import CommitError, publish_record
 from lake.folder import Folder
 from lake.location import open_folder
+from lake.records import newest_commit, newest_content, runs_of
 from lake.run import Run, data_folder, part_path, version_of
 from lake.storage import StorageError
 from lake.warehouse import connect, publish, publish_pinned

@@ -2,17 +2,7 @@
 -- filtered one always one of all its builds, so that a narrow look never hides the rest.
 -- grain: one row a target (account_id, region) that was ever read completely
 -- example: select account_id, region, snapshot_date, captured_at, builds from current_targets order by captured_at
-select
-    snapshot_date,
-    run_id,
-    account_id,
-    region,
-    captured_at,
-    status,
-    coverage,
-    builds,
-    carried_from,
-    request
+select *
 from snapshot_targets
 where coverage in ('whole', 'filtered')
 qualify row_number() over (

@@ -5,12 +5,11 @@
 -- column error_message: What failed in words: the component's, else the distribution's, else the state's reason.
 with region_failures as (
     select
-        f.account_id,
-        f.region,
-        f.image_arn,
+        account_id,
+        region,
+        image_arn,
         count(*) as failed_region_count
-    from current_targets as t
-    join image_region_failures as f using (snapshot_date, run_id, account_id, region)
+    from current_region_failures
     group by all
 )
 select

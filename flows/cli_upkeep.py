@@ -1,0 +1,71 @@
+"""The commands that look after a lake: rebuild, maintain, rollback, publish."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from flows.options import ConfigFile, load
+from flows.parameters import LakeParameters, MaintainParameters, RebuildParameters
+from flows.terminal import say, show
+
+
+def rebuild(config: ConfigFile = None, **options: Any) -> None:
+    """Derive the tables again from the raw pages kept in the lake, and commit them."""
+    from flows.upkeep import rebuild_dates, rebuild_lines
+
+    rebuilds = rebuild_dates(load(RebuildParameters, options, config), say)
+    show(rebuild_lines(rebuilds))
+    raise typer.Exit((3 if rebuilds.done else 1) if rebuilds.refused else 0)
+
+
+def maintain(config: ConfigFile = None, **options: Any) -> None:
+    """Remove what need not be kept, and compact what is scattered over many files."""
+    from flows.upkeep import maintain_lake, maintain_lines
+
+    parameters = load(MaintainParameters, options, config)
+    done = maintain_lake(parameters, say)
+    show(maintain_lines(done, is_dry=parameters.dry_run))
+
+
+def rollback(
+    snapshot_date: Annotated[datetime, typer.Argument(metavar="DATE", formats=["%Y-%m-%d"])],
+    run_id: Annotated[
+        str | None, typer.Argument(metavar="RUN", help="Without it, the date's runs are listed.")
+    ] = None,
+    config: ConfigFile = None,
+    **options: Any,
+) -> None:
+    """Show an older run of a date again."""
+    from flows.upkeep import roll_back, run_lines
+
+    parameters = load(LakeParameters, options, config)
+    if run_id is None:
+        show(run_lines(parameters, snapshot_date.date()))
+        return
+    record = roll_back(parameters, snapshot_date.date(), run_id)
+    typer.echo(f"{record.snapshot_date} shows run {record.run_id}")
+
+
+def publish(
+    pinned: Annotated[
+        bool,
+        typer.Option("--pinned", help="A frozen copy: it shows what the lake shows now, for good."),
+    ] = False,
+    config: ConfigFile = None,
+    **options: Any,
+) -> None:
+    """Build a warehouse of live views over a lake."""
+    from flows.planning import lake_of
+    from lake import warehouse
+    from lake.storage import StorageError
+
+    parameters = load(LakeParameters, options, config)
+    lake = lake_of(parameters)
+    if not any(True for _ in lake.files("")) and not Path(lake.uri).is_dir():
+        raise StorageError(f"--lake {parameters.lake!r}: there is none; `imagelake run` makes one")
+    is_new = (warehouse.publish_pinned if pinned else warehouse.publish)(lake, parameters.warehouse)
+    typer.echo(f"{parameters.warehouse}: {'built' if is_new else 'up to date'}")

@@ -1,0 +1,139 @@
+"""The current rows, kept in files of their own, are those that the views find in the history."""
+
+import random
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from lake.commit import rollback
+from lake.definitions import CURRENT_VIEWS, definitions
+from lake.folder import Folder
+from lake.location import open_folder
+from lake.maintain import Keep, maintain
+from lake.records import commits, newest_first, runs_of
+from lake.warehouse import connect, publish, publish_pinned, write_schema_files
+from schemas.tables import TABLES
+from tests.test_rebuild import write_version_1
+from tests.test_writer import DAY, Rows, commit_rows
+
+TARGETS = [("111111111111", "us-east-1"), ("111111111111", "eu-west-1"), ("222222222222", "x")]
+DAYS = [DAY + timedelta(days=number) for number in range(5)]
+View = dict[str, list[tuple[Any, ...]]]
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lake.folder.VISIBILITY_DELAY", timedelta(0))
+
+
+@pytest.fixture
+def folder(lake: Path) -> Folder:
+    return open_folder(str(lake))
+
+
+def run_of(label: str, coverages: list[str | None]) -> Rows:
+    """A run that covers each target so; None leaves the target out. Rows tell the run."""
+    rows: dict[str, list[dict[str, Any]]] = {table: [] for table in TABLES}
+    for number, ((account_id, region), coverage) in enumerate(zip(TARGETS, coverages, strict=True)):
+        if coverage is None:
+            continue
+        target = {"account_id": account_id, "region": region}
+        builds = 0 if coverage == "none" else (number + len(label)) % 3 + 1
+        for build in range(builds):
+            arn = f"{region}/{build}"
+            rows["image_builds"].append({**target, "arn": arn, "name": label})
+            child = {**target, "image_arn": arn, "position": 0}
+            rows["image_amis"].append({**child, "ami_name": label})
+            rows["image_containers"].append({**child, "image_uri": label})
+            rows["image_region_failures"].append({**child, "error_message": label})
+        status = "failed" if coverage == "none" else "complete"
+        rows["snapshot_targets"].append(
+            {**target, "coverage": coverage, "status": status, "builds": builds}
+        )
+    rows["snapshots"].append({"status": "complete"})
+    return rows
+
+
+def in_history(folder: Folder) -> View:
+    """The views by their own SQL, which finds the rows among those of every date."""
+    versions = write_schema_files(folder)
+    with duckdb.connect() as connection:
+        for statement in definitions(folder, versions, has_state=False):
+            connection.execute(statement)
+        return answers(connection)
+
+
+def answers(connection: duckdb.DuckDBPyConnection) -> View:
+    return {
+        view: connection.execute(f"select * from {view} order by all").fetchall()  # noqa: S608 - our own views
+        for view in CURRENT_VIEWS
+    }
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_whatever_is_committed_the_current_rows_are_those_of_the_history(
+    folder: Folder, tmp_path: Path, seed: int
+) -> None:
+    """Dates in any order, re-runs that read more or less, rollbacks, clean-up, compaction."""
+    dice = random.Random(seed)  # noqa: S311 - a history, no secret
+    live, pinned = tmp_path / "live.duckdb", tmp_path / "pinned.duckdb"
+    publish(folder, live)
+    kinds = ["whole", "whole", "whole", "filtered", "part", "none", None]
+    with connect(live) as connection:
+        for step in range(25):
+            day = dice.choice(DAYS)
+            runs = [record.run_id for record in runs_of(folder, day)]
+            action = dice.random()
+            if action < 0.2 and runs:
+                rollback(folder, day, dice.choice(runs))
+            elif action < 0.3:
+                now = datetime.now(UTC) + timedelta(days=dice.choice([1, 2, 9]))
+                maintain(folder, Keep(keep_days=dice.choice([None, 400])), now)
+            else:
+                coverages = [dice.choice(kinds) for _ in TARGETS]
+                commit_rows(folder, day, run_of("x" * (step + 1), coverages))
+            assert answers(connection) == in_history(folder), (seed, step)
+    publish_pinned(folder, pinned)
+    with connect(pinned) as connection:
+        assert answers(connection) == in_history(folder)
+
+
+def test_a_run_that_changes_no_current_row_names_the_state_before(folder: Folder) -> None:
+    """A re-run of an old date writes no current rows anew."""
+    commit_rows(folder, DAYS[0], run_of("a", ["whole", "whole", "whole"]))
+    commit_rows(folder, DAYS[1], run_of("b", ["whole", "whole", "whole"]))
+    commit_rows(folder, DAYS[0], run_of("c", ["whole", "part", None]))
+    commit_rows(folder, DAYS[2], run_of("d", ["none", "none", "none"]))
+    third, second, first, _ = [record.state for record in newest_first(commits(folder))]
+    assert third == second == first
+
+
+def test_a_lake_of_an_older_version_reads_its_current_rows_from_the_history(
+    folder: Folder, tmp_path: Path
+) -> None:
+    """Until the first commit: that one derives them from every date, and the views are built anew."""
+    write_version_1(folder, DAYS[0], ["a"])
+    warehouse = tmp_path / "imagelake.duckdb"
+    publish(folder, warehouse)
+    with connect(warehouse) as connection:
+        assert connection.execute("select arn from current_builds").fetchall() == [("a",)]
+        commit_rows(folder, DAYS[1], run_of("b", ["none", "whole", None]))
+        assert answers(connection) == in_history(folder)
+    assert publish(folder, warehouse) is True
+    with connect(warehouse) as connection:
+        assert answers(connection) == in_history(folder)
+        assert ("a",) in connection.execute("select arn from current_builds").fetchall()
+
+
+def test_one_date_among_many_is_read_for_current_rows(folder: Folder, tmp_path: Path) -> None:
+    """However long the history is: one file of current rows, and the one without rows."""
+    for day in DAYS:
+        commit_rows(folder, day, run_of("a", ["whole", "whole", "whole"]))
+    warehouse = tmp_path / "imagelake.duckdb"
+    publish(folder, warehouse)
+    with connect(warehouse) as connection:
+        plan = connection.execute("explain analyze select max(name) from current_builds").fetchall()
+    assert "Total Files Read: 1" in plan[0][1]
