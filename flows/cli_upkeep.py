@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -53,19 +52,16 @@ def rollback(
 def publish(
     pinned: Annotated[
         bool,
-        typer.Option("--pinned", help="A frozen copy: it shows what the lake shows now, for good."),
+        typer.Option("--pinned", help="A frozen copy, in a --warehouse of its own."),
     ] = False,
     config: ConfigFile = None,
     **options: Any,
 ) -> None:
     """Build a warehouse of live views over a lake."""
-    from flows.planning import lake_of
+    from flows.planning import existing_lake
     from lake import warehouse
-    from lake.storage import StorageError
 
     parameters = load(LakeParameters, options, config)
-    lake = lake_of(parameters)
-    if not any(True for _ in lake.files("")) and not Path(lake.uri).is_dir():
-        raise StorageError(f"--lake {parameters.lake!r}: there is none; `imagelake run` makes one")
+    lake = existing_lake(parameters)
     is_new = (warehouse.publish_pinned if pinned else warehouse.publish)(lake, parameters.warehouse)
     typer.echo(f"{parameters.warehouse}: {'built' if is_new else 'up to date'}")

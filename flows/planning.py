@@ -18,7 +18,7 @@ from lake.carry import earlier_run
 from lake.location import open_lake
 from lake.records import newest_content
 from lake.run import Run
-from lake.storage import Lake, LakeSettings
+from lake.storage import Lake, LakeSettings, StorageError
 from lake.warehouse import make_place, require_replaceable
 
 READ_TIMEOUT_SECONDS: Final = 60.0
@@ -64,6 +64,14 @@ def lake_of(parameters: LakeParameters) -> Lake:
             s3_bucket_owner=parameters.s3_bucket_owner,
         ),
     )
+
+
+def existing_lake(parameters: LakeParameters) -> Lake:
+    """The lake, with its settings. Raises StorageError where there is none."""
+    lake = lake_of(parameters)
+    if not lake.exists():
+        raise StorageError(f"--lake {parameters.lake!r}: there is none; `imagelake run` makes one")
+    return lake
 
 
 def landing_of(parameters: SnapshotParameters, plan: Plan) -> Path:

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 from flows.parameters import LakeParameters, MaintainParameters, RebuildParameters
-from flows.planning import lake_of
+from flows.planning import existing_lake
 from flows.rebuild import Rebuilt, rebuild
 from flows.terminal import printable
 from flows.watch import counted
@@ -39,7 +39,7 @@ def rebuild_dates(parameters: RebuildParameters, say: Say) -> Rebuilds:
 
     Raises CommitError or CheckError where the one date asked for cannot be rebuilt.
     """
-    lake = lake_of(parameters)
+    lake = existing_lake(parameters)
     done: list[Rebuilt] = []
     refused: list[str] = []
     for day in [parameters.date] if parameters.date else shown_commits(lake):
@@ -68,8 +68,8 @@ def rebuild_lines(rebuilds: Rebuilds) -> Iterator[str]:
 
 
 def maintain_lake(parameters: MaintainParameters, say: Say = lambda _: None) -> list[Removal]:
-    """Cleans the lake up as the parameters say, then rebuilds the warehouse where its views change."""
-    lake = lake_of(parameters)
+    """Cleans the lake up as the parameters say, and brings a warehouse that is there up to date."""
+    lake = existing_lake(parameters)
     keep = Keep(
         keep_days=parameters.keep_days,
         keep_monthly=parameters.keep_monthly,
@@ -79,7 +79,7 @@ def maintain_lake(parameters: MaintainParameters, say: Say = lambda _: None) -> 
         compact=parameters.compact,
     )
     done = maintain(lake, keep, datetime.now(UTC), is_dry=parameters.dry_run, say=say)
-    if not parameters.dry_run:
+    if not parameters.dry_run and parameters.warehouse.exists():
         publish(lake, parameters.warehouse)
     return done
 
@@ -104,7 +104,7 @@ def maintain_lines(done: Sequence[Removal], *, is_dry: bool) -> Iterator[str]:
 
 def roll_back(parameters: LakeParameters, snapshot_date: date, run_id: str) -> Commit:
     """Shows an older run of the date again. Raises CommitError where it is none of the date's."""
-    lake = lake_of(parameters)
+    lake = existing_lake(parameters)
     record = commit.rollback(lake, snapshot_date, run_id)
     publish(lake, parameters.warehouse)
     return record
@@ -112,7 +112,7 @@ def roll_back(parameters: LakeParameters, snapshot_date: date, run_id: str) -> C
 
 def run_lines(parameters: LakeParameters, snapshot_date: date) -> Iterator[str]:
     """The date's runs, the one that shows first. Raises CommitError where it has none."""
-    records = runs_of(lake_of(parameters), snapshot_date)
+    records = runs_of(existing_lake(parameters), snapshot_date)
     if not records:
         raise CommitError(f"{snapshot_date}: the lake has no run of it")
     for place, record in enumerate(records):

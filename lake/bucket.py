@@ -12,9 +12,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from email.utils import parsedate_to_datetime
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from shutil import rmtree
@@ -27,7 +27,7 @@ from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError, HTTPClientError
 
 from lake.lease import Lease, LeaseError
-from lake.s3 import Access, Store, status_of
+from lake.s3 import Store, status_of
 from lake.storage import (
     LOCKS,
     TEMPORARY,
@@ -68,16 +68,20 @@ class Bucket:
         seconds = self.settings.visibility_seconds
         return VISIBILITY_DELAY if seconds is None else timedelta(seconds=seconds)
 
+    def exists(self) -> bool:
+        """Whether anything is below the prefix."""
+        return next(self.files(""), None) is not None
+
     def make(self) -> None:
         """Tries to write in it: a bucket is made by its owner. Raises StorageError."""
-        with self._store.told("cannot be written", "s3:PutObject"):
+        with self.store.told("cannot be written", "s3:PutObject"):
             self._put(f"{LOCKS}/probe", b"")
 
     def require_clock(self) -> None:
         """Compares this machine's clock with the store's, which tells whole seconds."""
         before = time.time()
-        with self._store.told("cannot be read", "s3:ListBucket"):
-            answer = self.client.list_objects_v2(Bucket=self.name, MaxKeys=1, **self._store.owner)
+        with self.store.told("cannot be read", "s3:ListBucket"):
+            answer = self.client.list_objects_v2(Bucket=self.name, MaxKeys=1, **self.store.owner)
         here = (before + time.time()) / 2
         date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
         if date is None:
@@ -99,18 +103,14 @@ class Bucket:
     def publish(self, staged: Path, path: str) -> StoredFile:
         """Uploads the file, which shows when it is whole, and removes it from the spool."""
         size_bytes = staged.stat().st_size
-        with self._store.told("cannot be written", "s3:PutObject"):
-            if size_bytes > SINGLE_UPLOAD_BYTES:
-                self.client.upload_file(
-                    str(staged),
-                    self.name,
-                    self._key(path),
-                    ExtraArgs={**self._store.owner, **self._store.sse},
-                    Config=TransferConfig(multipart_threshold=SINGLE_UPLOAD_BYTES),
-                )
-            else:
-                with staged.open("rb") as content:
-                    self._put(path, content)
+        with self.store.told("cannot be written", "s3:PutObject"):
+            self.client.upload_file(
+                str(staged),
+                self.name,
+                self._key(path),
+                ExtraArgs={**self.store.owner, **self.store.sse},
+                Config=TransferConfig(multipart_threshold=SINGLE_UPLOAD_BYTES),
+            )
         staged.unlink()
         return StoredFile(path, size_bytes)
 
@@ -118,13 +118,13 @@ class Bucket:
         """One conditional PUT, which is not repeated: its name holds for a limited time."""
         name = path()
         try:
-            self._put(name, content, self._store.hurried, IfNoneMatch="*")
+            self._put(name, content, self.store.hurried, IfNoneMatch="*")
         except ClientError as error:
             if status_of(error) in (409, 412):
                 raise FileExistsError(f"{self.uri}/{name}") from error
             if status_of(error) >= 500:
                 raise UnknownOutcomeError(str(error)) from error
-            raise self._store.refusal("cannot be written", "s3:PutObject", error) from error
+            raise self.store.refusal("cannot be written", "s3:PutObject", error) from error
         except HTTPClientError as error:  # a time-out, a connection that broke
             raise UnknownOutcomeError(str(error)) from error
 
@@ -132,11 +132,11 @@ class Bucket:
     def exclusively(self, name: str) -> Iterator[Callable[[], None]]:
         """By a lease, which ends by itself a minute after the process that held it."""
         lease = Lease(
-            self.client, self.name, self._key(f"{LOCKS}/{name}"), self._store.owner, self._store.sse
+            self.client, self.name, self._key(f"{LOCKS}/{name}"), self.store.owner, self.store.sse
         )
         try:
             with (
-                self._store.told("cannot be written", "s3:PutObject"),
+                self.store.told("cannot be written", "s3:PutObject"),
                 lease.held() as require_held,
             ):
                 yield require_held
@@ -145,8 +145,8 @@ class Bucket:
 
     def read(self, path: str) -> bytes:
         """The object's content. Raises FileNotFoundError."""
-        with self._store.told("cannot be read", "s3:GetObject", path):
-            got = self.client.get_object(Bucket=self.name, Key=self._key(path), **self._store.owner)
+        with self.store.told("cannot be read", "s3:GetObject", path):
+            got = self.client.get_object(Bucket=self.name, Key=self._key(path), **self.store.owner)
             content: bytes = got["Body"].read()
             return content
 
@@ -165,9 +165,9 @@ class Bucket:
         """The objects below the folder, by key."""
         prefix = self._key(f"{folder}/" if folder else "")
         pages = self.client.get_paginator("list_objects_v2").paginate(
-            Bucket=self.name, Prefix=prefix, **self._store.owner
+            Bucket=self.name, Prefix=prefix, **self.store.owner
         )
-        with self._store.told("cannot be listed", "s3:ListBucket"):
+        with self.store.told("cannot be listed", "s3:ListBucket"):
             for page in pages:
                 for found in page.get("Contents", ()):
                     yield StoredFile(
@@ -179,12 +179,19 @@ class Bucket:
     def leftovers(self) -> Iterator[Leftover]:
         """Uploads in parts that were never completed, and what this machine's spool still has."""
         pages = self.client.get_paginator("list_multipart_uploads").paginate(
-            Bucket=self.name, Prefix=self._key(""), **self._store.owner
+            Bucket=self.name, Prefix=self._key(""), **self.store.owner
         )
-        with self._store.told("cannot be listed", "s3:ListBucketMultipartUploads"):
+        with self.store.told("cannot be listed", "s3:ListBucketMultipartUploads"):
             for page in pages:
                 for upload in page.get("Uploads", ()):
-                    yield self._abandoned(upload["Key"], upload["UploadId"], upload["Initiated"])
+                    name = {"Key": upload["Key"], "UploadId": upload["UploadId"]}
+                    abort = self.client.abort_multipart_upload
+                    yield Leftover(
+                        f"s3://{self.name}/{upload['Key']} (an upload in parts)",
+                        0,
+                        upload["Initiated"].timestamp(),
+                        partial(abort, Bucket=self.name, **name, **self.store.owner),
+                    )
         for path in (self._spool / "staged").glob(f"*{TEMPORARY}*"):
             with suppress(FileNotFoundError):
                 status = path.stat()
@@ -196,17 +203,17 @@ class Bucket:
                 str(landing),
                 size_bytes,
                 newest,
-                lambda landing=landing: rmtree(landing, ignore_errors=True),  # type: ignore[misc]  # bound at once
+                partial(rmtree, landing, ignore_errors=True),
             )
 
     def remove(self, paths: Iterable[str]) -> None:
         """A thousand at a time, in the order given."""
         left = list(paths)
-        with self._store.told("cannot be removed", "s3:DeleteObject"):
+        with self.store.told("cannot be removed", "s3:DeleteObject"):
             for first in range(0, len(left), REMOVED_AT_ONCE):
                 keys = [{"Key": self._key(path)} for path in left[first : first + REMOVED_AT_ONCE]]
                 answer = self.client.delete_objects(
-                    Bucket=self.name, Delete={"Objects": keys, "Quiet": True}, **self._store.owner
+                    Bucket=self.name, Delete={"Objects": keys, "Quiet": True}, **self.store.owner
                 )
                 for failed in answer.get("Errors", ()):
                     raise StorageError(
@@ -245,17 +252,14 @@ class Bucket:
                 self._download(file.path, Path(directory) / PurePosixPath(file.path).name)
             yield Path(directory)
 
-    def access(self) -> Access:
-        """What another client of the bucket needs. Raises StorageError where nobody is signed in."""
-        return self._store.access()
-
     @property
     def client(self) -> Any:
         """An S3 client of the standard AWS chain; its credentials are those of its first use."""
-        return self._store.client
+        return self.store.client
 
     @cached_property
-    def _store(self) -> Store:
+    def store(self) -> Store:
+        """The bucket as it is called."""
         hurry_seconds = max(0.5, self.visibility_delay.total_seconds() / 2)
         return Store(self.name, self.uri, self.settings, hurry_seconds)
 
@@ -275,25 +279,15 @@ class Bucket:
             Key=self._key(path),
             Body=body,
             **condition,
-            **self._store.owner,
-            **self._store.sse,
+            **self.store.owner,
+            **self.store.sse,
         )
 
     def _download(self, path: str, to: Path) -> None:
-        with self._store.told("cannot be read", "s3:GetObject", path):
+        with self.store.told("cannot be read", "s3:GetObject", path):
             self.client.download_file(
-                self.name, self._key(path), str(to), ExtraArgs=self._store.owner or None
+                self.name, self._key(path), str(to), ExtraArgs=self.store.owner or None
             )
-
-    def _abandoned(self, key: str, upload_id: str, begun: datetime) -> Leftover:
-        return Leftover(
-            f"s3://{self.name}/{key} (an upload in parts)",
-            0,
-            begun.timestamp(),
-            lambda: self.client.abort_multipart_upload(
-                Bucket=self.name, Key=key, UploadId=upload_id, **self._store.owner
-            ),
-        )
 
 
 @cache

@@ -28,7 +28,7 @@ def let_read(connection: duckdb.DuckDBPyConnection, uri: str) -> None:
     from lake.bucket import open_bucket  # boto3 is imported only where it is needed
 
     _load_httpfs(connection)
-    access = open_bucket(uri, LakeSettings()).access()
+    access = open_bucket(uri, LakeSettings()).store.access()
     endpoint = urlsplit(access.endpoint)
     is_aws = (endpoint.hostname or "").endswith((".amazonaws.com", ".amazonaws.com.cn"))
     connection.execute(

@@ -72,6 +72,9 @@ class Lake(Protocol):
     def visibility_delay(self) -> timedelta:
         """From naming a commit record to its taking effect."""
 
+    def exists(self) -> bool:
+        """Whether there is something to read."""
+
     def make(self) -> None:
         """Makes the lake. Raises StorageError where nothing can be written in it."""
 

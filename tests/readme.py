@@ -14,7 +14,10 @@ from schemas.table import OURS, REST, Column, Table
 from schemas.tables import TABLES
 from schemas.view import views
 
-COMMANDS = ("run", "check", "sql", "status", "publish", "views", "emulator")
+COMMANDS = (
+    *("run", "check", "sql", "status", "publish", "rebuild", "maintain", "rollback"),
+    *("views", "emulator"),
+)
 
 
 def with_generated_parts(text: str) -> str:

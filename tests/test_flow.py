@@ -190,3 +190,35 @@ def test_a_tracked_run_takes_the_same_rows_as_an_untracked_one(
                 rows.append(connection.execute(query).fetchall())
         assert rows[0] == rows[1]
         assert rows[0]
+
+
+MAINTAIN = """
+import sys
+from flows.maintain import maintain
+from flows.parameters import MaintainParameters
+maintain(MaintainParameters(lake=sys.argv[1], warehouse=sys.argv[2], grace_hours=0, orphan_hours=0))
+"""
+
+
+def test_a_clean_up_is_a_flow_run_of_its_own(tracked: Tracked, api: str) -> None:
+    """Its parameters and its outcome are on the server, what went is in its log."""
+    lake, warehouse = tracked.root / "complete", tracked.root / "complete.duckdb"
+    ended = subprocess.run(
+        [sys.executable, "-c", MAINTAIN, str(lake), str(warehouse)],
+        capture_output=True,
+        text=True,
+        env={
+            **os.environ,
+            "PREFECT_API_URL": api,
+            "PREFECT_HOME": str(tracked.root / "prefect"),
+        },
+        check=True,
+    )
+    assert "nothing to remove" in ended.stderr + ended.stdout
+    (flow_run,) = [
+        run
+        for run in post(f"{api}/flow_runs/filter", {"flows": {"name": {"any_": ["maintain"]}}})
+        if run["parameters"]["parameters"]["lake"] == str(lake)
+    ]
+    assert flow_run["state"]["type"] == "COMPLETED"
+    assert flow_run["state"]["message"] == "nothing to remove"

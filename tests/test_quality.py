@@ -19,12 +19,12 @@ MAY_IMPORT = {
     "flows": {"flows", "extract", "lake", "schemas"},
 }
 ONLY_IN = {
-    "boto3": {"extract"},
-    "botocore": {"extract"},
+    "boto3": {"extract", "lake"},  # the lake on S3: pyarrow drops the conditions of a write
+    "botocore": {"extract", "lake"},
     "duckdb": {"lake", "flows"},  # the flows' shell and answers take its connections and errors
     "prefect": {"flows"},
 }
-PREFECT_FILES = {"flows/snapshot.py"}
+PREFECT_FILES = {"flows/snapshot.py", "flows/maintain.py"}
 """Where Prefect is imported when the module is; elsewhere only for a type or inside a function."""
 
 LONG_FILES: dict[str, str] = {}

@@ -16,7 +16,7 @@ from extract.emulator import Emulator
 from extract.emulator.faults import KEYS
 from flows.cli import app
 from flows.loading import load_parameters
-from flows.parameters import AccountParameters, SnapshotParameters
+from flows.parameters import AccountParameters, MaintainParameters, SnapshotParameters
 from flows.questions import README, questions
 from tests.readme import run_demo, with_demo, with_generated_parts
 
@@ -49,9 +49,12 @@ def test_commands_shown_are_commands() -> None:
 
 
 def test_toml_shown_is_read(tmp_path: Path) -> None:
-    """The README's blocks of a file of parameters make one together."""
+    """The README's blocks of a file of parameters make one together, of all commands."""
     config = tmp_path / "imagelake.toml"
-    config.write_text("".join(blocks("toml")))
+    run, accounts, maintain = blocks("toml")
+    config.write_text(run + maintain + accounts)
+    kept = load_parameters(MaintainParameters, {}, config, {})
+    assert (kept.keep_days, kept.keep_monthly, kept.keep_raw_days) == (90, 24, 400)
     parameters = load_parameters(SnapshotParameters, {}, config, {})
     assert parameters.region == ["eu-west-1", "us-east-1"]
     assert parameters.accounts == [

@@ -23,6 +23,7 @@ import pyarrow as pa
 from lake.commit import commit
 from lake.folder import Folder
 from lake.location import open_folder
+from lake.maintain import Keep, maintain
 from lake.records import commits, newest_commit, read_record
 from lake.run import Run
 from lake.storage import LakeSettings
@@ -119,6 +120,8 @@ def _build(lake: Folder, dates: int, rows: int) -> None:
             if number % 100 == 0 or number == len(missing):
                 seconds = time.monotonic() - started
                 _say(f"{number:,} of {len(missing):,} dates written in {seconds:.0f} s")
+    # as a clean-up every day leaves it: without the current rows of every day before
+    maintain(lake, Keep(compact=False), datetime.now(UTC) + timedelta(days=2))
 
 
 def _write(lake: Folder, day: date, builds: pa.Table, amis: pa.Table) -> None:
@@ -281,7 +284,11 @@ def _queries(lake: Folder, dates: int) -> dict[str, str]:
         **{
             f"{question}: {source}": sql.format(relation)
             for question, sql in of_now.items()
-            for source, relation in (("direct", direct), ("current", "current_builds"))
+            for source, relation in (
+                ("direct", direct),
+                ("current", "current_builds"),
+                ("current, pinned", "pinned.current_builds"),
+            )
         },
     }
 
