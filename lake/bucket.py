@@ -46,7 +46,6 @@ REMOVED_AT_ONCE: Final = 1000
 """S3's limit for one DeleteObjects."""
 
 _URI: Final = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/([\w./=-]*))?", re.ASCII)
-_PAGES: Final = "pages-*.arrows"
 
 
 @dataclass(frozen=True)
@@ -83,8 +82,7 @@ class Bucket:
         with self.store.told("cannot be read", "s3:ListBucket"):
             answer = self.client.list_objects_v2(Bucket=self.name, MaxKeys=1, **self.store.owner)
         here = (before + time.time()) / 2
-        date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
-        if date is None:
+        if (date := answer["ResponseMetadata"]["HTTPHeaders"].get("date")) is None:
             return
         skew = here - (parsedate_to_datetime(date).timestamp() + 0.5)
         allowed = self.visibility_delay.total_seconds() / 2
@@ -131,9 +129,7 @@ class Bucket:
     @contextmanager
     def exclusively(self, name: str) -> Iterator[Callable[[], None]]:
         """By a lease, which ends by itself a minute after the process that held it."""
-        lease = Lease(
-            self.client, self.name, self._key(f"{LOCKS}/{name}"), self.store.owner, self.store.sse
-        )
+        lease = Lease(self.store, self._key(f"{LOCKS}/{name}"))
         try:
             with (
                 self.store.told("cannot be written", "s3:PutObject"),
@@ -195,25 +191,26 @@ class Bucket:
         for path in (self._spool / "staged").glob(f"*{TEMPORARY}*"):
             with suppress(FileNotFoundError):
                 status = path.stat()
-                yield Leftover(str(path), status.st_size, status.st_mtime, path.unlink)
+                yield Leftover(
+                    str(path),
+                    status.st_size,
+                    status.st_mtime,
+                    partial(path.unlink, missing_ok=True),
+                )
         for landing in (self._spool / "_raw").glob("*/*"):
-            newest = max((file.stat().st_mtime for file in landing.iterdir()), default=0.0)
-            size_bytes = sum(file.stat().st_size for file in landing.iterdir())
-            yield Leftover(
-                str(landing),
-                size_bytes,
-                newest,
-                partial(rmtree, landing, ignore_errors=True),
-            )
+            files = [file.stat() for file in landing.iterdir()]
+            newest = max((status.st_mtime for status in files), default=0.0)
+            size = sum(status.st_size for status in files)
+            yield Leftover(str(landing), size, newest, partial(rmtree, landing, ignore_errors=True))
 
     def remove(self, paths: Iterable[str]) -> None:
         """A thousand at a time, in the order given."""
-        left = list(paths)
+        keys = [{"Key": self._key(path)} for path in paths]
         with self.store.told("cannot be removed", "s3:DeleteObject"):
-            for first in range(0, len(left), REMOVED_AT_ONCE):
-                keys = [{"Key": self._key(path)} for path in left[first : first + REMOVED_AT_ONCE]]
+            for first in range(0, len(keys), REMOVED_AT_ONCE):
+                batch = {"Objects": keys[first : first + REMOVED_AT_ONCE], "Quiet": True}
                 answer = self.client.delete_objects(
-                    Bucket=self.name, Delete={"Objects": keys, "Quiet": True}, **self.store.owner
+                    Bucket=self.name, Delete=batch, **self.store.owner
                 )
                 for failed in answer.get("Errors", ()):
                     raise StorageError(
@@ -232,7 +229,7 @@ class Bucket:
     def keep(self, folder: str) -> None:
         """Uploads each finished file of pages that is not there yet."""
         there = {file.path: file.size_bytes for file in self.files(folder)}
-        for landed in sorted(self.working(folder).glob(_PAGES)):
+        for landed in sorted(self.working(folder).glob("pages-*.arrows")):
             path = f"{folder}/{landed.name}"
             if there.get(path) != landed.stat().st_size:
                 copy = self.stage(path)

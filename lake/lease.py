@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from typing import Any, Final
+from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lake.s3 import status_of
+from lake.s3 import Store, status_of
 
 LEASE_SECONDS: Final = 60.0
 """A holder that was killed keeps the others waiting so long."""
@@ -34,13 +34,10 @@ class LeaseError(Exception):
 
 @dataclass
 class Lease:
-    """A lease under a key; `extra` goes with every call to the bucket, `put_extra` with writes too."""
+    """A lease: the object of a bucket under a key."""
 
-    client: Any
-    bucket: str
+    store: Store
     key: str
-    extra: dict[str, Any]
-    put_extra: dict[str, Any]
     lease_seconds: float = LEASE_SECONDS
     _etag: str = ""
     _renewed_at: float = 0.0
@@ -65,19 +62,21 @@ class Lease:
     def _require_held(self) -> None:
         """A process that was suspended may wake up when another holds the lease."""
         if time.time() - self._renewed_at > self.lease_seconds / 2:
-            raise LeaseError(f"s3://{self.bucket}/{self.key} was lost to a pause; run again")
+            raise LeaseError(f"s3://{self.store.bucket}/{self.key} was lost to a pause; run again")
 
     def _acquire(self) -> None:
         until = time.monotonic() + WAIT_SECONDS
         while not (self._put(IfNoneMatch="*") or self._take_over()):
             if time.monotonic() > until:
-                raise LeaseError(f"s3://{self.bucket}/{self.key} is held by another process")
+                raise LeaseError(f"s3://{self.store.bucket}/{self.key} is held by another process")
             time.sleep(_POLL_SECONDS)
 
     def _take_over(self) -> bool:
         """Takes a lease whose holder stopped renewing it; both times are the store's own."""
         try:
-            found = self.client.get_object(Bucket=self.bucket, Key=self.key, **self.extra)
+            found = self.store.client.get_object(
+                Bucket=self.store.bucket, Key=self.key, **self.store.owner
+            )
         except ClientError as error:
             if status_of(error) == 404:
                 return False  # released meanwhile
@@ -98,8 +97,8 @@ class Lease:
     def _release(self) -> None:
         """Removes it where it is still ours; else it runs out by itself."""
         try:
-            self.client.delete_object(
-                Bucket=self.bucket, Key=self.key, IfMatch=self._etag, **self.extra
+            self.store.client.delete_object(
+                Bucket=self.store.bucket, Key=self.key, IfMatch=self._etag, **self.store.owner
             )
         except (ClientError, BotoCoreError):
             return
@@ -108,13 +107,13 @@ class Lease:
         holder = {"host": socket.gethostname(), "at": time.time(), "nonce": time.monotonic_ns()}
         asked_at = time.time()  # the wall clock goes on while the process is suspended
         try:
-            answer = self.client.put_object(
-                Bucket=self.bucket,
+            answer = self.store.client.put_object(
+                Bucket=self.store.bucket,
                 Key=self.key,
                 Body=json.dumps(holder).encode(),
                 **condition,
-                **self.extra,
-                **self.put_extra,
+                **self.store.owner,
+                **self.store.sse,
             )
         except ClientError as error:
             if status_of(error) in _TAKEN or (status_of(error) == 404 and "IfMatch" in condition):
