@@ -106,7 +106,7 @@ class Bucket:
                 str(staged),
                 self.name,
                 self._key(path),
-                ExtraArgs={**self.store.owner, **self.store.sse},
+                ExtraArgs=self.store.written,
                 Config=TransferConfig(multipart_threshold=SINGLE_UPLOAD_BYTES),
             )
         staged.unlink()
@@ -276,8 +276,7 @@ class Bucket:
             Key=self._key(path),
             Body=body,
             **condition,
-            **self.store.owner,
-            **self.store.sse,
+            **self.store.written,
         )
 
     def _download(self, path: str, to: Path) -> None:
@@ -298,5 +297,4 @@ def open_bucket(uri: str, settings: LakeSettings) -> Bucket:
         raise StorageError(
             f"--lake {uri!r}: expected s3://BUCKET/PREFIX, the prefix of letters, digits and ./=_-"
         )
-    prefix = (match[2] or "").strip("/")
-    return Bucket(match[1], prefix, settings)
+    return Bucket(match[1], (match[2] or "").strip("/"), settings)

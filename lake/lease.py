@@ -112,8 +112,7 @@ class Lease:
                 Key=self.key,
                 Body=json.dumps(holder).encode(),
                 **condition,
-                **self.store.owner,
-                **self.store.sse,
+                **self.store.written,
             )
         except ClientError as error:
             if status_of(error) in _TAKEN or (status_of(error) == 404 and "IfMatch" in condition):

@@ -105,13 +105,13 @@ class Store:
         return {"ExpectedBucketOwner": owner} if owner else {}
 
     @property
-    def sse(self) -> dict[str, Any]:
-        """What every write takes besides: how S3 is to encrypt."""
+    def written(self) -> dict[str, Any]:
+        """What every write takes: besides that, how S3 is to encrypt."""
         given = {
             "ServerSideEncryption": self.settings.s3_sse,
             "SSEKMSKeyId": self.settings.s3_kms_key,
         }
-        return {name: value for name, value in given.items() if value}
+        return {**self.owner, **{name: value for name, value in given.items() if value}}
 
     @contextmanager
     def told(self, what: str, permission: str, path: str = "") -> Iterator[None]:
