@@ -74,7 +74,7 @@ class LakeParameters(BaseModel):
     )
     visibility_seconds: float | None = Field(
         None,
-        ge=0,
+        gt=0,
         description="From a commit to its taking effect: above the time to write its record and the "
         "clocks' skew (default: 0.5, on S3 5).",
     )

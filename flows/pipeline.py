@@ -105,7 +105,8 @@ def take_snapshot(
     ParameterError. A target that cannot be read is no error: it is in the summary.
     """
     steps, watch = steps or PLAIN, watch or Silent()
-    lake = lake_of(parameters)  # an s3:// lake's credentials are the caller's, an emulator or not
+    lake = lake_of(parameters)
+    lake.exists()  # one on S3 signs in now: its credentials are the caller's, an emulator or not
     with environment_of(parameters) as parameters:
         plan = steps.plan(parameters)
         watch.planned(plan.targets)

@@ -57,9 +57,20 @@ def derive_current(lake: Lake, snapshot_date: date, run_id: str, manifest: Manif
     """The current rows once the run shows for its date; the state before, where they are the same.
 
     The files are written and unseen. The lock of commits must be held, since the state before is
-    that of the newest record.
+    that of the newest record. Where its files cannot be read, the history tells all anew.
     """
     before = _state_before(lake)
+    try:
+        return _derive(lake, snapshot_date, run_id, manifest, before)
+    except (OSError, pa.ArrowException):
+        if before is None:
+            raise
+        return _derive(lake, snapshot_date, run_id, manifest, None)
+
+
+def _derive(
+    lake: Lake, snapshot_date: date, run_id: str, manifest: Manifest, before: Current | None
+) -> Current:
     old = {} if before is None else _targets(lake, before.manifest["snapshot_targets"])
     own = {
         key: {**row, "snapshot_date": snapshot_date, "run_id": run_id}

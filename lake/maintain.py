@@ -17,11 +17,12 @@ import duckdb
 
 from lake.commit import COMMIT_LOCK, ORPHAN_AGE, CommitError
 from lake.compact import compact, is_scattered
+from lake.definitions import definitions
 from lake.inventory import Inventory, RunFiles, RunKey, records_by_date, take_inventory
 from lake.records import Commit, manifest_of, newest_first, read_record
 from lake.remote import let_read
 from lake.storage import Lake, Leftover
-from lake.warehouse import live_definitions
+from lake.warehouse import write_schema_files
 from schemas.tables import TABLES
 
 MAINTAIN_LOCK: Final = "maintain"
@@ -159,10 +160,11 @@ def _expired(lake: Lake, dates: set[date], keep: Keep, now: datetime) -> set[dat
 
 
 def _holding_current_captures(lake: Lake) -> set[date]:
-    """The dates that the current_* views read, which hold each target's newest complete capture."""
+    """The dates that hold some target's newest complete capture, as the history itself tells."""
+    versions = write_schema_files(lake)
     with duckdb.connect() as connection:
         let_read(connection, lake.uri)
-        for statement in live_definitions(lake):
+        for statement in definitions(lake, versions, has_state=False):
             if not statement.startswith("comment"):
                 connection.execute(statement)
         rows = connection.execute("select distinct snapshot_date from current_targets").fetchall()

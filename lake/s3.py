@@ -74,18 +74,25 @@ class Store:
         except ProfileNotFound as error:
             raise StorageError(f"--lake {self.uri!r}: {error}") from error
 
-    @cached_property
+    @property
     def client(self) -> Any:
         """An S3 client of the standard AWS chain; its credentials are those of its first use."""
-        return self._client(Config(retries={"total_max_attempts": 5, "mode": "standard"}))
+        return self._clients[0]
 
-    @cached_property
+    @property
     def hurried(self) -> Any:
         """For commit records, which must be shown well before they take effect: one try, briefly."""
+        return self._clients[1]
+
+    @cached_property
+    def _clients(self) -> tuple[Any, Any]:
+        """Made together, so that both have the endpoint of the environment as it was then."""
         seconds = self.hurry_seconds
-        return self._client(
-            Config(retries={"total_max_attempts": 1}, connect_timeout=seconds, read_timeout=seconds)
+        once = Config(
+            retries={"total_max_attempts": 1}, connect_timeout=seconds, read_timeout=seconds
         )
+        retried = Config(retries={"total_max_attempts": 5, "mode": "standard"})
+        return self._client(retried), self._client(once)
 
     def _client(self, config: Config) -> Any:
         try:

@@ -49,7 +49,8 @@ def publish(lake: Lake, path: Path) -> bool:
     Returns whether it was built. Raises StorageError where the file cannot be written.
     """
     newest_content(lake)  # one of a newer imagelake is refused
-    return _publish(lake, path, live_definitions(lake))
+    versions = write_schema_files(lake)
+    return _publish(lake, path, definitions(lake, versions, has_state=has_state(lake)))
 
 
 def publish_pinned(lake: Lake, path: Path) -> bool:
@@ -132,11 +133,6 @@ def current_captures(path: Path) -> dict[tuple[str, str], date]:
     with connect(path) as connection:
         rows = connection.execute("select account_id, region, snapshot_date from current_targets")
         return {(account_id, region): day for account_id, region, day in rows.fetchall()}
-
-
-def live_definitions(lake: Lake) -> list[str]:
-    """The statements of live views for the lake as it is, whose schema files are then there."""
-    return definitions(lake, write_schema_files(lake), has_state=has_state(lake))
 
 
 def write_schema_files(lake: Lake) -> list[int]:

@@ -137,3 +137,22 @@ def test_one_date_among_many_is_read_for_current_rows(folder: Folder, tmp_path: 
     with connect(warehouse) as connection:
         plan = connection.execute("explain analyze select max(name) from current_builds").fetchall()
     assert "Total Files Read: 1" in plan[0][1]
+
+
+@pytest.mark.parametrize("gone", ["snapshot_targets", "image_builds"])
+def test_current_rows_that_cannot_be_read_are_derived_anew(
+    folder: Folder, tmp_path: Path, gone: str
+) -> None:
+    """From the history: a file that somebody removed stops no commit."""
+    commit_rows(folder, DAYS[0], run_of("a", ["whole", "whole", "whole"]))
+    (file,) = (
+        path
+        for path in folder.root.glob(f"_current/{gone}/state=*/*")
+        if "schema" not in path.parent.name
+    )
+    file.unlink()
+    commit_rows(folder, DAYS[1], run_of("b", ["whole", "none", "filtered"]))
+    warehouse = tmp_path / "imagelake.duckdb"
+    publish(folder, warehouse)
+    with connect(warehouse) as connection:
+        assert answers(connection) == in_history(folder)

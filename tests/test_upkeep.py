@@ -1,5 +1,6 @@
 """The commands that look after a lake say what they did, and each refusal is one line."""
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -77,6 +78,18 @@ def test_status_names_a_damaged_and_a_missing_file(imagelake: Command, tmp_path:
     assert last == "17 files read, 3 damaged"
     query = f"select arn from image_builds where snapshot_date > '{DAY}'"  # noqa: S608 - our own date
     assert imagelake("sql", "--format", "csv", query).stdout == "arn\nc\n"
+
+
+def test_status_tells_what_the_checks_wondered_at(imagelake: Command, tmp_path: Path) -> None:
+    """The newest snapshot's warnings, each a line, with nothing in it that a terminal obeys."""
+    rows = of_builds("a")
+    rows["snapshots"][0]["warnings"] = json.dumps(["members \x1b[31m", "it's {}"])  # type: ignore[index]  # a dict
+    history(tmp_path, rows)
+    lines = imagelake("status").stdout.splitlines()
+    assert [line for line in lines if line.startswith("warning")] == [
+        "warning: members \\x1b[31m",
+        "warning: it's {}",
+    ]
 
 
 def test_maintain_says_what_went_and_how_much(imagelake: Command, tmp_path: Path) -> None:
