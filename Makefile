@@ -4,11 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test lint bench readme lock clean
+.PHONY: help demo test lint bench history readme lock clean
 .DEFAULT_GOAL := help
 
 help:  ## list what there is to make
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(READY)  ## take 14 daily snapshots of an emulated fleet and answer four questions from them
 	@$(BIN)/python -m flows.demo
@@ -23,6 +23,9 @@ lint: $(READY)  ## format, then check style and types
 
 bench: $(READY)  ## measure a run over 100,000 emulated builds (BUILDS=… for another number)
 	@$(BIN)/python -m tests.bench.snapshot $(or $(BUILDS),100000)
+
+history: $(READY)  ## measure the views over 1,500 dates and 10 million builds (about 6 minutes)
+	@$(BIN)/python -m tests.bench.history
 
 readme: $(READY)  ## write the README's generated parts and the demo's answers into it
 	@$(BIN)/python -m tests.readme
