@@ -31,6 +31,8 @@ from schemas.snapshots import FILTERED, SNAPSHOT_TARGETS, WHOLE
 from schemas.table import PATH_COLUMNS, SCHEMA_VERSION, Table
 from schemas.tables import DATA_TABLES
 
+BATCH_ROWS: Final = 16_384
+"""So many rows are copied at a time: it bounds the memory."""
 CURRENT_TABLES: Final = (*DATA_TABLES, SNAPSHOT_TARGETS)
 """The tables of which there are current rows."""
 
@@ -220,11 +222,12 @@ def _groups(
     schema = current_schema(table)
     for path in paths:
         with lake.open(path) as source:
-            file = pq.ParquetFile(source)
-            for number in range(file.num_row_groups):
-                rows = file.read_row_group(number)
+            for batch in pq.ParquetFile(source).iter_batches(BATCH_ROWS):
+                rows = pa.Table.from_batches([batch])
                 target = pc.binary_join_element_wise(rows["account_id"], rows["region"], "\n")
-                rows = rows.filter(pc.is_in(target, wanted))
+                is_wanted = pc.is_in(target, wanted)
+                if not pc.all(is_wanted).as_py():  # the usual case needs no copy
+                    rows = rows.filter(is_wanted)
                 if rows.num_rows:
                     yield _with_path(rows, schema, targets[0])
 
