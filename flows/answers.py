@@ -32,6 +32,7 @@ _REMOVED: Final = ("Cannot open file", "No files found that match", "404")
 
 Words, since the class differs: 1.x wraps it as InvalidInputException where the rows are fetched.
 """
+_LAKE_PATHS: Final = ("/snapshot_date", "/_current/")
 _UNBOUNDED_WIDTH = 10_000
 
 
@@ -69,8 +70,10 @@ def write_answer(
 
 
 def is_of_removed_file(error: duckdb.Error) -> bool:
-    """True where a file that the query had listed was gone when it was to be read."""
-    return any(words in str(error) for words in _REMOVED)
+    """True where a file of a lake that the query had listed was gone when it was to be read."""
+    words = str(error)
+    is_of_lake = any(part in words for part in _LAKE_PATHS)
+    return is_of_lake and any(said in words for said in _REMOVED)
 
 
 def _rows(answer: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:

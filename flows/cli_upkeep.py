@@ -9,7 +9,7 @@ import typer
 
 from flows.options import ConfigFile, load
 from flows.parameters import LakeParameters, MaintainParameters, RebuildParameters
-from flows.terminal import say, show
+from flows.terminal import printable, say, show
 
 
 def rebuild(config: ConfigFile = None, **options: Any) -> None:
@@ -18,7 +18,8 @@ def rebuild(config: ConfigFile = None, **options: Any) -> None:
 
     rebuilds = rebuild_dates(load(RebuildParameters, options, config), say)
     show(rebuild_lines(rebuilds))
-    raise typer.Exit((3 if rebuilds.done else 1) if rebuilds.refused else 0)
+    is_whole = not (rebuilds.refused or rebuilds.warehouse_problem)
+    raise typer.Exit(0 if is_whole else 3 if rebuilds.done else 1)
 
 
 def maintain(config: ConfigFile = None, **options: Any) -> None:
@@ -45,8 +46,11 @@ def rollback(
     if run_id is None:
         show(run_lines(parameters, snapshot_date.date()))
         return
-    record = roll_back(parameters, snapshot_date.date(), run_id)
-    typer.echo(f"{record.snapshot_date} shows run {record.run_id}")
+    record, problem = roll_back(parameters, snapshot_date.date(), run_id)
+    show([f"{record.snapshot_date} shows run {record.run_id}"])
+    if problem:
+        say(printable(f"imagelake: the warehouse was not built: {problem}"))
+        raise typer.Exit(3)
 
 
 def publish(

@@ -38,7 +38,10 @@ def errors_in_one_line() -> Iterator[None]:
         words = error.format_message().rstrip(".").replace("Value error, ", "")
         _fail(f"{words}; see `{_asked(error)} --help`", EXIT_USAGE)
     except (KeyboardInterrupt, typer.Abort):
-        _fail(INTERRUPTED, EXIT_NOTHING_COMMITTED)
+        words = (
+            INTERRUPTED if "run" in sys.argv[1:2] else "interrupted: what was done by then stands"
+        )
+        _fail(words, EXIT_NOTHING_COMMITTED)
     except BrokenPipeError:
         stop_printing()
     except Exception as error:
@@ -79,7 +82,9 @@ def _explain(error: Exception) -> tuple[str, int]:
         return f"AWS configuration: {_line(error)}", EXIT_USAGE
     if isinstance(error, OSError | ArrowException):
         words = f"{error.filename}: {error.strerror}" if getattr(error, "filename", None) else error
-        return f"nothing was committed: {_line(words)}", EXIT_NOTHING_COMMITTED
+        is_run = "run" in sys.argv[1:2]
+        told = f"nothing was committed: {_line(words)}" if is_run else _line(words)
+        return told, EXIT_NOTHING_COMMITTED
     raise error
 
 

@@ -27,6 +27,7 @@ from schemas.api import FILTER_NAMES, IMAGE_VERSION_ARN, MAX_PAGE_SIZE, SELF, Ow
 
 ENVIRONMENT_PREFIX: Final = "IMAGELAKE_"
 ACCOUNT_ID: Final = r"^[0-9]{12}$"
+MOST_DAYS: Final = 36_500
 
 
 class ParameterError(Exception):
@@ -75,6 +76,7 @@ class LakeParameters(BaseModel):
     visibility_seconds: float | None = Field(
         None,
         gt=0,
+        le=60,
         description="From a commit to its taking effect: above the time to write its record and the "
         "clocks' skew (default: 0.5, on S3 5).",
     )
@@ -233,31 +235,46 @@ class RebuildParameters(LakeParameters):
 
     @model_validator(mode="after")
     def _one_or_all(self) -> "RebuildParameters":
-        if (self.date is None) == (not self.all):
+        if self.date is None and not self.all:
             raise ValueError("give --date YYYY-MM-DD, or --all for every date")
         return self
+
+    @property
+    def one_date(self) -> datetime.date | None:
+        """The date to rebuild; None for all, also where a file of `run`'s parameters names one."""
+        return None if self.all else self.date
 
 
 class MaintainParameters(LakeParameters):
     """What to keep, and for how long."""
 
     keep_days: int | None = Field(
-        None, ge=1, description="Remove dates older than so many days (default: keep every date)."
+        None,
+        ge=1,
+        le=MOST_DAYS,
+        description="Remove dates older than so many days (default: keep every date).",
     )
     keep_monthly: int = Field(
-        0, ge=0, description="Of so many months before, keep the last date of each."
+        0, ge=0, le=MOST_DAYS, description="Of so many months before, keep the last date of each."
     )
     keep_raw_days: int | None = Field(
-        None, ge=1, description="Remove raw pages older than so many days (default: keep them)."
+        None,
+        ge=1,
+        le=MOST_DAYS,
+        description="Remove raw pages older than so many days (default: keep them).",
     )
     grace_hours: float = Field(
         168.0,
         ge=0,
+        le=24 * MOST_DAYS,
         description="Remove a superseded run, or the pages of one that never committed, so many "
         "hours after.",
     )
     orphan_hours: float = Field(
-        24.0, ge=0, description="Remove files that no commit names when they are so many hours old."
+        24.0,
+        ge=0,
+        le=24 * MOST_DAYS,
+        description="Remove files that no commit names when they are so many hours old.",
     )
     compact: bool = Field(True, description="Rewrite a date whose tables are in many small files.")
     dry_run: bool = Field(False, description="Say what would go and how much; remove nothing.")

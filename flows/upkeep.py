@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
+from pyarrow import ArrowException
+
 from flows.parameters import LakeParameters, MaintainParameters, RebuildParameters
 from flows.planning import existing_lake
 from flows.rebuild import Rebuilt, rebuild
@@ -16,8 +18,10 @@ from flows.watch import counted
 from lake import commit
 from lake.checks import CheckError
 from lake.commit import CommitError
-from lake.maintain import Keep, Removal, maintain
+from lake.maintain import Removal, maintain
 from lake.records import Commit, runs_of, shown_commits
+from lake.retention import Keep
+from lake.storage import Lake, StorageError
 from lake.warehouse import publish
 
 MOST_LISTED: Final = 20
@@ -28,10 +32,11 @@ Say = Callable[[str], object]
 
 @dataclass(frozen=True)
 class Rebuilds:
-    """The dates that were rebuilt, and why others were not."""
+    """The dates that were rebuilt, why others were not, and why the warehouse is not up to date."""
 
     done: tuple[Rebuilt, ...]
     refused: tuple[str, ...]
+    warehouse_problem: str | None = None
 
 
 def rebuild_dates(parameters: RebuildParameters, say: Say) -> Rebuilds:
@@ -42,16 +47,15 @@ def rebuild_dates(parameters: RebuildParameters, say: Say) -> Rebuilds:
     lake = existing_lake(parameters)
     done: list[Rebuilt] = []
     refused: list[str] = []
-    for day in [parameters.date] if parameters.date else shown_commits(lake):
+    for day in [parameters.one_date] if parameters.one_date else shown_commits(lake):
         say(f"rebuilding {day}")
         try:
             done.append(rebuild(lake, day))
-        except (CommitError, CheckError) as error:
-            if parameters.date:
+        except (CommitError, CheckError, StorageError, OSError, ArrowException) as error:
+            if parameters.one_date:
                 raise
-            refused.append(str(error))
-    publish(lake, parameters.warehouse)
-    return Rebuilds(tuple(done), tuple(refused))
+            refused.append(f"{day}: {error}" if str(day) not in str(error) else str(error))
+    return Rebuilds(tuple(done), tuple(refused), _refreshed(lake, parameters))
 
 
 def rebuild_lines(rebuilds: Rebuilds) -> Iterator[str]:
@@ -63,6 +67,8 @@ def rebuild_lines(rebuilds: Rebuilds) -> Iterator[str]:
         )
         yield from (printable(f"  warning: {warning}") for warning in rebuilt.warnings)
     yield from (printable(f"not rebuilt: {reason}") for reason in rebuilds.refused)
+    if rebuilds.warehouse_problem:
+        yield printable(f"committed, but the warehouse was not built: {rebuilds.warehouse_problem}")
     if not rebuilds.done and not rebuilds.refused:
         yield "the lake has no snapshot to rebuild"
 
@@ -102,12 +108,25 @@ def maintain_lines(done: Sequence[Removal], *, is_dry: bool) -> Iterator[str]:
         yield "nothing was removed: this was a dry run"
 
 
-def roll_back(parameters: LakeParameters, snapshot_date: date, run_id: str) -> Commit:
-    """Shows an older run of the date again. Raises CommitError where it is none of the date's."""
+def _refreshed(lake: Lake, parameters: LakeParameters) -> str | None:
+    """Brings the warehouse up to date; why not, where it cannot: the commit stands all the same."""
+    try:
+        publish(lake, parameters.warehouse)
+    except StorageError as error:
+        return str(error)
+    return None
+
+
+def roll_back(
+    parameters: LakeParameters, snapshot_date: date, run_id: str
+) -> tuple[Commit, str | None]:
+    """Shows an older run of the date again; and why the warehouse is not up to date, if so.
+
+    Raises CommitError where the run is none of the date's.
+    """
     lake = existing_lake(parameters)
     record = commit.rollback(lake, snapshot_date, run_id)
-    publish(lake, parameters.warehouse)
-    return record
+    return record, _refreshed(lake, parameters)
 
 
 def run_lines(parameters: LakeParameters, snapshot_date: date) -> Iterator[str]:

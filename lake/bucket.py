@@ -10,27 +10,25 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from functools import cache, cached_property, partial
-from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from shutil import rmtree
-from tempfile import TemporaryDirectory
 from typing import Any, Final
-from uuid import uuid4
 
 import pyarrow as pa
 from boto3.s3.transfer import TransferConfig
-from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  # noqa: A004 - the SDK names its own so
 
 from lake.lease import Lease, LeaseError
 from lake.s3 import Store, status_of
+from lake.spool import Spool
 from lake.storage import (
+    FOLDERS,
     LOCKS,
-    TEMPORARY,
     LakeSettings,
     Leftover,
     StorageError,
@@ -40,10 +38,8 @@ from lake.storage import (
 
 VISIBILITY_DELAY: Final = timedelta(seconds=5)
 """From naming a commit record to its taking effect: one PUT (0.3 s at the most) and clock skew."""
-SINGLE_UPLOAD_BYTES: Final = 5 << 30
-"""S3's limit for one PUT; a larger file goes up in parts, which show all at once as well."""
-REMOVED_AT_ONCE: Final = 1000
-"""S3's limit for one DeleteObjects."""
+SINGLE_UPLOAD_BYTES: Final = 5 << 30  # S3's limit; a larger file goes up in parts, shown at once
+REMOVED_AT_ONCE: Final = 1000  # S3's limit for one DeleteObjects
 
 _URI: Final = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/([\w./=-]*))?", re.ASCII)
 
@@ -75,12 +71,24 @@ class Bucket:
         """Tries to write in it: a bucket is made by its owner. Raises StorageError."""
         with self.store.told("cannot be written", "s3:PutObject"):
             self._put(f"{LOCKS}/probe", b"")
+            try:
+                self._put(f"{LOCKS}/probe", b"", IfNoneMatch="*")
+            except ClientError as error:
+                if status_of(error) == 412:
+                    return
+                raise
+        raise StorageError(
+            f"--lake {self.uri!r}: the store takes no conditional writes (If-None-Match), which keep "
+            "two commits apart; use one that does, such as AWS"
+        )
 
     def require_clock(self) -> None:
         """Compares this machine's clock with the store's, which tells whole seconds."""
         before = time.time()
         with self.store.told("cannot be read", "s3:ListBucket"):
-            answer = self.client.list_objects_v2(Bucket=self.name, MaxKeys=1, **self.store.owner)
+            answer = self.client.list_objects_v2(
+                Bucket=self.name, Prefix=self._key(""), MaxKeys=1, **self.store.owner
+            )
         here = (before + time.time()) / 2
         if (date := answer["ResponseMetadata"]["HTTPHeaders"].get("date")) is None:
             return
@@ -94,9 +102,7 @@ class Bucket:
 
     def stage(self, path: str) -> Path:
         """A file of the spool."""
-        folder = self._spool / "staged"
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder / f"{PurePosixPath(path).name}{TEMPORARY}{uuid4().hex}"
+        return self._spool.stage(path)
 
     def publish(self, staged: Path, path: str) -> StoredFile:
         """Uploads the file, which shows when it is whole, and removes it from the spool."""
@@ -115,16 +121,17 @@ class Bucket:
     def create(self, path: Callable[[], str], content: bytes) -> None:
         """One conditional PUT, which is not repeated: its name holds for a limited time."""
         name = path()
-        try:
-            self._put(name, content, self.store.hurried, IfNoneMatch="*")
-        except ClientError as error:
-            if status_of(error) in (409, 412):
-                raise FileExistsError(f"{self.uri}/{name}") from error
-            if status_of(error) >= 500:
+        with self.store.told("cannot be written", "s3:PutObject"):
+            try:
+                self._put(name, content, self.store.hurried, IfNoneMatch="*")
+            except ClientError as error:
+                if status_of(error) in (409, 412):
+                    raise FileExistsError(f"{self.uri}/{name}") from error
+                if status_of(error) >= 500:
+                    raise UnknownOutcomeError(str(error)) from error
+                raise
+            except (HTTPClientError, ConnectionError) as error:  # no answer, or not a whole one
                 raise UnknownOutcomeError(str(error)) from error
-            raise self.store.refusal("cannot be written", "s3:PutObject", error) from error
-        except HTTPClientError as error:  # a time-out, a connection that broke
-            raise UnknownOutcomeError(str(error)) from error
 
     @contextmanager
     def exclusively(self, name: str) -> Iterator[Callable[[], None]]:
@@ -180,6 +187,9 @@ class Bucket:
         with self.store.told("cannot be listed", "s3:ListBucketMultipartUploads"):
             for page in pages:
                 for upload in page.get("Uploads", ()):
+                    path = upload["Key"].removeprefix(self._key(""))
+                    if path.partition("/")[0] not in FOLDERS:
+                        continue  # another tool's
                     name = {"Key": upload["Key"], "UploadId": upload["UploadId"]}
                     abort = self.client.abort_multipart_upload
                     yield Leftover(
@@ -188,20 +198,7 @@ class Bucket:
                         upload["Initiated"].timestamp(),
                         partial(abort, Bucket=self.name, **name, **self.store.owner),
                     )
-        for path in (self._spool / "staged").glob(f"*{TEMPORARY}*"):
-            with suppress(FileNotFoundError):
-                status = path.stat()
-                yield Leftover(
-                    str(path),
-                    status.st_size,
-                    status.st_mtime,
-                    partial(path.unlink, missing_ok=True),
-                )
-        for landing in (self._spool / "_raw").glob("*/*"):
-            files = [file.stat() for file in landing.iterdir()]
-            newest = max((status.st_mtime for status in files), default=0.0)
-            size = sum(status.st_size for status in files)
-            yield Leftover(str(landing), size, newest, partial(rmtree, landing, ignore_errors=True))
+        yield from self._spool.leftovers()
 
     def remove(self, paths: Iterable[str]) -> None:
         """A thousand at a time, in the order given."""
@@ -224,7 +221,7 @@ class Bucket:
 
     def working(self, folder: str) -> Path:
         """A folder of the spool."""
-        return self._spool / folder
+        return self._spool.working(folder)
 
     def keep(self, folder: str) -> None:
         """Uploads each finished file of pages that is not there yet."""
@@ -243,11 +240,10 @@ class Bucket:
     @contextmanager
     def fetched(self, folder: str) -> Iterator[Path]:
         """A copy, for the time of the block."""
-        self._spool.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=self._spool) as directory:
+        with self._spool.fetching() as directory:
             for file in self.files(folder):
-                self._download(file.path, Path(directory) / PurePosixPath(file.path).name)
-            yield Path(directory)
+                self._download(file.path, directory / PurePosixPath(file.path).name)
+            yield directory
 
     @property
     def client(self) -> Any:
@@ -257,15 +253,12 @@ class Bucket:
     @cached_property
     def store(self) -> Store:
         """The bucket as it is called."""
-        hurry_seconds = max(0.5, self.visibility_delay.total_seconds() / 2)
+        hurry_seconds = max(0.25, self.visibility_delay.total_seconds() / 4)
         return Store(self.name, self.uri, self.settings, hurry_seconds)
 
     @cached_property
-    def _spool(self) -> Path:
-        """Where files are built and pages land on this machine, apart for each lake."""
-        cache_home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        spool = self.settings.spool or Path(cache_home) / "imagelake"
-        return spool.absolute() / sha256(self.uri.encode()).hexdigest()[:16]
+    def _spool(self) -> Spool:
+        return Spool.of(self.uri, self.settings.spool)
 
     def _key(self, path: str) -> str:
         return f"{self.prefix}/{path}" if self.prefix else path

@@ -72,9 +72,14 @@ def raw_runs_fact(run_id: str, by_target: dict[TargetKey, tuple[str, ...]]) -> d
 
 
 def _raw_runs(content: dict[str, Any], row: dict[str, Any]) -> tuple[str, ...]:
-    """A record of schema version 1 does not say: there it is the run, or that carried from."""
+    """A record of schema version 1 does not say: there it is the run, or that carried from.
+
+    Both where the run went on at a token at which the earlier one had stopped.
+    """
     if "raw_run" not in content:
-        return (row["carried_from"] or content["run_id"],)
+        own, carried = content["run_id"], row["carried_from"]
+        is_joined = carried and "startingToken" in (row["request"] or "")
+        return (own, carried) if is_joined else (carried or own,)
     name = f"{row['account_id']}/{row['region']}"
     return tuple(content["raw_runs"].get(name, [content["raw_run"]]))
 

@@ -24,7 +24,7 @@ from lake.records import (
     runs_of,
 )
 from lake.run import Run
-from lake.storage import Lake, UnknownOutcomeError
+from lake.storage import Lake, StorageError, UnknownOutcomeError
 from lake.writer import Manifest
 from schemas.table import SCHEMA_VERSION
 
@@ -33,6 +33,8 @@ ANY_RUN: Final = "*"
 """Of `commit`: whatever run of the date is the newest."""
 ORPHAN_AGE: Final = timedelta(hours=24)
 """Files that no record names are removed past this age."""
+MOST_AHEAD_SECONDS: Final = 600.0
+"""A record that takes effect later than this is no record to wait for."""
 PUBLISHED_TRIES: Final = 5
 """A record whose publishing ended in nobody knows what is stamped and published anew so often."""
 
@@ -57,14 +59,14 @@ def commit(
     """
     if datetime.now(UTC) - run.started_at > orphan_age / 2:
         raise CommitError(f"run {run.run_id} began over {orphan_age / 2} ago: take a new snapshot")
-    _verify(lake, manifest)
     lake.require_clock()
     with lake.exclusively(COMMIT_LOCK) as require_held:
+        _verify(lake, manifest)
         newest = newest_commit(lake, run.snapshot_date)
         if after not in (ANY_RUN, newest.run_id if newest else None):
             raise CommitError(
                 f"run {newest.run_id if newest else None} of {run.snapshot_date} was committed "
-                "meanwhile; run again: the pages that were read are kept"
+                "meanwhile: run again"
             )
         content = _content(run, manifest, facts)
         record = _show(lake, run.snapshot_date, run.run_id, content, require_held)
@@ -100,10 +102,18 @@ def publish_record(
     named: list[Commit] = []
 
     def name() -> str:
+        newest = max(commits(lake), key=lambda c: c.effective_at_ms, default=None)
+        now = time.time()
+        soonest = int((now + lake.visibility_delay.total_seconds()) * 1000)
+        if newest and newest.effective_at_ms > (now + MOST_AHEAD_SECONDS) * 1000:
+            raise StorageError(
+                f"{lake.uri}/{newest.path} takes effect at {newest.effective_at:%Y-%m-%d %H:%M} UTC, "
+                "and every commit after it: set this machine's clock, or remove the record if it "
+                "was made by one that was wrong"
+            )
+        after = newest.effective_at_ms + 1 if newest else 0
+        named.append(Commit(snapshot_date, max(soonest, after), run_id, state))
         require_held()
-        newest = max((c.effective_at_ms for c in commits(lake)), default=0)
-        soonest = int((time.time() + lake.visibility_delay.total_seconds()) * 1000)
-        named.append(Commit(snapshot_date, max(soonest, newest + 1), run_id, state))
         return named[-1].path
 
     encoded = json.dumps(content, indent=1).encode()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from lake.carry import raw_runs_fact, row_groups, shown_run
-from lake.commit import ORPHAN_AGE, commit
+from lake.commit import commit
 from lake.records import Commit, manifest_of, read_record
 from lake.run import Run
 from lake.storage import Lake
@@ -23,7 +23,7 @@ def is_scattered(manifest: Manifest) -> bool:
     )
 
 
-def compact(lake: Lake, record: Commit, orphan_age: timedelta = ORPHAN_AGE) -> Commit:
+def compact(lake: Lake, record: Commit) -> Commit:
     """Commits the record's run anew, its rows in few files with today's columns.
 
     Raises CommitError where another run of the date is committed meanwhile.
@@ -38,6 +38,5 @@ def compact(lake: Lake, record: Commit, orphan_age: timedelta = ORPHAN_AGE) -> C
     facts = {name: value for name, value in content.items() if name not in _OWN_FACTS}
     raw_runs = {key: row["raw_runs"] for key, row in shown_run(lake, record).targets.items()}
     facts |= raw_runs_fact(content.get("raw_run", record.run_id), raw_runs)
-    return commit(
-        lake, run, manifest, {**facts, "compacted_from": record.run_id}, record.run_id, orphan_age
-    )
+    facts["compacted_from"] = record.run_id
+    return commit(lake, run, manifest, facts, record.run_id)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from hashlib import sha256
 from typing import Any, Final
 
 import pyarrow as pa
@@ -83,7 +84,7 @@ def _derive(
     if before is None or doubtful:
         wanted = None if before is None else doubtful
         chosen |= _search(lake, wanted, snapshot_date, own)
-    if before is not None and _captures(chosen) == _captures(old):
+    if before is not None and chosen == old:
         return before
     return _write(lake, chosen, run_id, manifest, before, old)
 
@@ -91,9 +92,33 @@ def _derive(
 def has_state(lake: Lake) -> bool:
     """Whether the current rows can be read from files of their own: from the first commit on.
 
-    Not where an older version made the newest commit; the views then find the rows in the history.
+    Not where an older version made the newest commit, or somebody removed the files: the views then
+    find the rows in the history.
     """
-    return next(commits(lake), None) is None or _state_before(lake) is not None
+    if next(commits(lake), None) is None:
+        return True
+    state = _state_before(lake)
+    if state is None:
+        return False
+    named = {file.path for files in state.manifest.values() for file in files}
+    there = {
+        file.path
+        for table in CURRENT_TABLES
+        for file in lake.files(state_folder(table.name, state.state))
+    }
+    return named <= there
+
+
+def current_targets(lake: Lake, content: Mapping[str, Any]) -> list[_Row]:
+    """The targets' captures of a record's current rows, as rows of snapshot_targets.
+
+    None where the record names no current rows, or they cannot be read any more.
+    """
+    try:
+        files = manifest_of(dict(content), "current").get(SNAPSHOT_TARGETS.name, ())
+        return list(_targets(lake, files).values())
+    except FileNotFoundError:
+        return []
 
 
 def _state_before(lake: Lake) -> Current | None:
@@ -111,7 +136,7 @@ def _choose(
 ) -> tuple[dict[_Key, _Row], set[_Key]]:
     """Each target's newest complete capture, and the targets of which these two cannot tell it.
 
-    Those are the ones whose capture was the replaced run's and is not as good in the new one.
+    Their capture was the replaced run's, and is not as good in the new one.
     """
     chosen: dict[_Key, _Row] = {}
     doubtful: set[_Key] = set()
@@ -161,10 +186,6 @@ def _search(
     return found
 
 
-def _captures(rows: Mapping[_Key, _Row]) -> set[tuple[_Key, date, str]]:
-    return {(key, row["snapshot_date"], row["run_id"]) for key, row in rows.items()}
-
-
 def _write(
     lake: Lake,
     chosen: Mapping[_Key, _Row],
@@ -206,12 +227,25 @@ def _sources(
         else:
             by_run.setdefault(capture, []).append(row)
     if before is not None and kept:
+        _require_whole(lake, before.manifest)
         yield before.manifest, kept
     for (day, run), rows in by_run.items():
         if run == run_id:
             yield manifest, rows
-        elif record := newest_commit(lake, day):
-            yield manifest_of(read_record(lake, record)), rows
+            continue
+        record = newest_commit(lake, day)
+        if record is None or record.run_id != run:
+            raise OSError(f"{lake.uri}: run {run} of {day} does not show, and was to be read")
+        yield manifest_of(read_record(lake, record)), rows
+
+
+def _require_whole(lake: Lake, manifest: Manifest) -> None:
+    """Raises OSError where a file was changed: rows copied from it would pass for whole ever after."""
+    for files in manifest.values():
+        for file in files:
+            with lake.open(file.path) as content:
+                if sha256(content.read()).hexdigest() != file.sha256:
+                    raise OSError(f"{lake.uri}/{file.path}: its content was changed")
 
 
 def _groups(

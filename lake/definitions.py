@@ -8,16 +8,17 @@ files of the runs that show when they are made.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
 
 import duckdb
 
+from lake.current import current_targets
 from lake.records import COMMITS, Commit, commits, manifest_of, newest_first, read_record
 from lake.run import CURRENT, parts_glob, schema_path, version_of
 from lake.sql import text
 from lake.storage import Lake
-from lake.writer import DataFile
+from lake.writer import Manifest
 from schemas.image_amis import IMAGE_AMIS
 from schemas.image_builds import IMAGE_BUILDS
 from schemas.image_containers import IMAGE_CONTAINERS
@@ -36,7 +37,7 @@ CURRENT_VIEWS: Final = {
 }
 """The views of current rows, and the tables that they are rows of."""
 
-_RECORD_NAME: Final = "[0-9]{4}-[0-9]{2}-[0-9]{2}_[0-9]{1,15}_[^_]+(_[^_]+)?"
+_RECORD_NAME: Final = "[0-9]{4}-[0-9]{2}-[0-9]{2}_[0-9]{1,15}_[0-9A-Za-z-]+(_[0-9A-Za-z-]+)?"
 _NEWEST_NAMES: Final = 100
 """Among so many of the newest names in the folder of records, one is a record's."""
 _VISIBLE_RUNS: Final = {
@@ -73,16 +74,16 @@ def pinned_definitions(lake: Lake) -> list[str]:
     contents = {day: read_record(lake, record) for day, record in sorted(shown.items())}
     manifests = [manifest_of(content) for content in contents.values()]
     newest = max(shown.values(), key=lambda record: record.effective_at_ms, default=None)
-    current = manifest_of(contents[newest.snapshot_date], "current") if newest else {}
+    targets = current_targets(lake, contents[newest.snapshot_date]) if newest else []
+    by_run = {content["run_id"]: manifest_of(content) for content in contents.values()}
     statements = [_pinned_runs(shown.values()), *comments_on("visible_runs", _VISIBLE_RUNS)]
     for table in TABLES.values():
         paths = [file.path for manifest in manifests for file in manifest[table.name]]
         statements += _pinned_view(lake, table, paths)
     for view in views():
-        table_of_view = CURRENT_VIEWS.get(view.name)
         sql = view.sql
-        if table_of_view and table_of_view.name in current:
-            sql = _pinned_current_view(lake, table_of_view, current[table_of_view.name])
+        if targets and view.name in CURRENT_VIEWS:
+            sql = _pinned_current_view(lake, CURRENT_VIEWS[view.name], targets, by_run)
         statements.append(f"create view {view.name} as {sql}")
     return statements
 
@@ -123,7 +124,7 @@ where
 qualify row_number() over (
     partition by split_part(name, '_', 1)
     order by try_cast(split_part(name, '_', 2) as bigint) desc, name desc
-) = 1"""  # noqa: S608 - the lake's location is quoted by _text
+) = 1"""  # noqa: S608 - the lake's location is quoted by text
 
 
 def _table_view(lake: Lake, table: Table, versions: Sequence[int]) -> list[str]:
@@ -206,15 +207,7 @@ where run_id is not null"""  # noqa: S608 - dates and numbers, quoted ids
 
 def _pinned_view(lake: Lake, table: Table, paths: Sequence[str]) -> list[str]:
     """The view of a table over the given files, an arm for each schema version among them."""
-    by_version: dict[int | None, list[str]] = {None: [schema_path(table.name)]}
-    for path in paths:
-        by_version.setdefault(version_of(path), []).append(path)
-    if by_version.keys() == {None, SCHEMA_VERSION}:
-        del by_version[None]  # they have every column
-    arms = "\nunion all by name\n".join(
-        f"select * from {_scan(lake, *group)}"  # noqa: S608 - locations are quoted
-        for group in by_version.values()
-    )
+    arms = "\nunion all by name\n".join(_arms(lake, table, paths))
     names = ", ".join(column.name for column in table.documented_columns)
     statement = f"create view {table.name} as\nselect {names}\nfrom (\n{arms}\n)"
     return [statement, *_table_comments(table)]
@@ -229,10 +222,41 @@ def _scan(lake: Lake, *patterns: str) -> str:
     )
 
 
-def _pinned_current_view(lake: Lake, table: Table, files: Sequence[DataFile]) -> str:
-    listed = ", ".join(text(lake.glob(file.path)) for file in files)
+def _pinned_current_view(
+    lake: Lake, table: Table, targets: Sequence[dict[str, Any]], manifests: Mapping[str, Manifest]
+) -> str:
+    """The targets' rows in the files of the runs that they were captured by.
+
+    Those files stay as long as their runs do; those of the live current rows for a day. The arm
+    without rows is the live view's (issue 26044).
+    """
+    runs = {row["run_id"]: None for row in targets}
+    paths = [file.path for run in runs for file in manifests[run][table.name]]
+    captures = ",\n    ".join(
+        f"({text(r['account_id'])}, {text(r['region'])}, date '{r['snapshot_date']}', "
+        f"{text(r['run_id'])})"
+        for r in targets
+    )
+    columns = "account_id, region, snapshot_date, run_id"
     names = ", ".join(column.name for column in table.documented_columns)
-    return f"select {names} from read_parquet([{listed}], hive_partitioning = false)"  # noqa: S608 - quoted
+    arms = "\n    union all by name\n    ".join(_arms(lake, table, paths))
+    return f"""select {names}
+from (values
+    {captures}
+) as captures ({columns})
+join (
+    {arms}
+    union all by name
+    select null::varchar as run_id from range(0)
+) using ({columns})"""  # noqa: S608 - dates, quoted ids and locations
+
+
+def _arms(lake: Lake, table: Table, paths: Sequence[str]) -> list[str]:
+    """A relation for the files of each schema version; together they have today's columns."""
+    by_version: dict[int | None, list[str]] = {SCHEMA_VERSION: [schema_path(table.name)]}
+    for path in paths:
+        by_version.setdefault(version_of(path), []).append(path)
+    return [f"select * from {_scan(lake, *group)}" for group in by_version.values()]  # noqa: S608 - quoted
 
 
 def _table_comments(table: Table) -> list[str]:

@@ -17,6 +17,7 @@ from uuid import uuid4
 import pyarrow as pa
 
 from lake.storage import (
+    FOLDERS,
     LOCKS,
     TEMPORARY,
     LakeSettings,
@@ -24,6 +25,7 @@ from lake.storage import (
     StorageError,
     StoredFile,
     glob_escaped,
+    is_temporary,
 )
 
 VISIBILITY_DELAY: Final = timedelta(milliseconds=500)
@@ -124,13 +126,13 @@ class Folder:
     def files(self, folder: str) -> Iterator[StoredFile]:
         """The finished files below the folder, by path."""
         for name, status in self._walk(folder):
-            if TEMPORARY not in name:
+            if not is_temporary(name):
                 yield StoredFile(name, status.st_size, status.st_mtime)
 
     def leftovers(self) -> Iterator[Leftover]:
         """Files under the names of unfinished ones."""
         for name, status in self._walk(""):
-            if TEMPORARY in name:
+            if is_temporary(name) and name.partition("/")[0] in FOLDERS:
                 remove = partial(self.path(name).unlink, missing_ok=True)
                 yield Leftover(name, status.st_size, status.st_mtime, remove)
 
@@ -153,7 +155,12 @@ class Folder:
         return self.path(folder)
 
     def keep(self, folder: str) -> None:
-        """They are there."""
+        """Makes the names of the files durable, and those of the folders above them."""
+        path = self.path(folder)
+        while path != self.root:
+            sync(path)
+            path = path.parent
+        sync(self.root)
 
     def forget(self, folder: str) -> None:
         """It is no copy."""

@@ -58,11 +58,6 @@ class Inventory:
     states: dict[str, RunFiles]
     records: dict[date, list[Commit]]
 
-    @property
-    def named(self) -> set[RunKey]:
-        """The runs that some record names."""
-        return {(day, record.run_id) for day, of in self.records.items() for record in of}
-
 
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 

@@ -17,7 +17,7 @@ from schemas.table import SCHEMA_VERSION
 COMMITS: Final = "_commits"
 
 _RECORD: Final = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2})_([0-9]{1,15})_([^_]+?)(?:_([^_]+))?\.json"
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})_([0-9]{1,15})_([0-9A-Za-z-]+)(?:_([0-9A-Za-z-]+))?\.json"
 )
 
 

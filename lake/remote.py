@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -15,6 +16,8 @@ from lake.storage import LakeSettings, StorageError
 PACKAGE: Final = "duckdb_extension_httpfs"
 """The package that carries the extension's file, for one version of DuckDB."""
 SECRET: Final = "imagelake"  # noqa: S105 - its name
+
+_AWS: Final = re.compile(r"s3(?:\.[a-z0-9-]+)?\.(amazonaws\.com(?:\.cn)?)")
 
 
 def let_read(connection: duckdb.DuckDBPyConnection, uri: str) -> None:
@@ -30,7 +33,10 @@ def let_read(connection: duckdb.DuckDBPyConnection, uri: str) -> None:
     _load_httpfs(connection)
     access = open_bucket(uri, LakeSettings()).store.access()
     endpoint = urlsplit(access.endpoint)
-    is_aws = (endpoint.hostname or "").endswith((".amazonaws.com", ".amazonaws.com.cn"))
+    host = endpoint.netloc
+    aws = _AWS.fullmatch(host)
+    if aws:  # the session's region may be another than the bucket's, and DuckDB follows no redirect
+        host = f"s3.{access.region}.{aws[1]}"
     connection.execute(
         f"""
         create or replace secret {SECRET} (
@@ -44,8 +50,8 @@ def let_read(connection: duckdb.DuckDBPyConnection, uri: str) -> None:
             access.session_token,
             access.region,
             uri,
-            endpoint.netloc,
-            "vhost" if is_aws else "path",
+            host,
+            "vhost" if aws else "path",
             endpoint.scheme == "https",
         ],
     )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
 import boto3
+from boto3.exceptions import Boto3Error
 from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
@@ -56,14 +57,15 @@ class Store:
         if found is None:
             raise StorageError(NO_CREDENTIALS.format(uri=self.uri))
         credentials = found.get_frozen_credentials()
-        with self.told("cannot be read", "s3:ListBucket"):
+        region = self.client.meta.region_name
+        with suppress(ClientError):  # a role that may list the prefix only may not ask for it
             answer = self.client.head_bucket(Bucket=self.bucket, **self.owner)
-        region = answer["ResponseMetadata"]["HTTPHeaders"].get("x-amz-bucket-region")
+            region = answer["ResponseMetadata"]["HTTPHeaders"].get("x-amz-bucket-region") or region
         return Access(
             credentials.access_key,
             credentials.secret_key,
             credentials.token or "",
-            region or self.client.meta.region_name,
+            region,
             self.client.meta.endpoint_url,
         )
 
@@ -126,20 +128,24 @@ class Store:
         try:
             yield
         except ClientError as error:
-            if error.response["Error"]["Code"] in MISSING and path:
-                raise FileNotFoundError(f"{self.uri}/{path}") from error
-            if status_of(error) >= 500:
+            raise self._of_call(error, what, permission, path) from error
+        except Boto3Error as error:  # of a transfer: it wraps the refusal of a call
+            if not isinstance(error.__context__, ClientError):
                 raise OSError(f"{self.uri} {what}: {error}") from error
-            raise self.refusal(what, permission, error) from error
+            raise self._of_call(error.__context__, what, permission, path) from error
         except (NoCredentialsError, PartialCredentialsError) as error:
             raise StorageError(NO_CREDENTIALS.format(uri=self.uri)) from error
         except BotoCoreError as error:
             raise OSError(f"{self.uri} {what}: {error}") from error
 
-    def refusal(self, what: str, permission: str, error: ClientError) -> StorageError:
-        """A refused call as the lake's error, with what to allow."""
+    def _of_call(self, error: ClientError, what: str, permission: str, path: str) -> Exception:
+        """A refusal says what to allow; an object that is not there, or a failure, is the system's."""
         found = error.response["Error"]
         code, message = found.get("Code", "?"), found.get("Message", "")
+        if code in MISSING and path:
+            return FileNotFoundError(f"{self.uri}/{path}")
+        if status_of(error) >= 500:
+            return OSError(f"{self.uri} {what}: {error}")
         return StorageError(
             f"--lake {self.uri!r}: {what}: {code}: {message}; see that the bucket is there and "
             f"allow {permission}"

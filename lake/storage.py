@@ -6,6 +6,7 @@ lake matches, made durable, then shown. A created file is never replaced.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -15,10 +16,21 @@ from typing import Final, Protocol
 
 import pyarrow as pa
 
+from schemas.tables import TABLES
+
 TEMPORARY: Final = ".tmp-"
 """What the name of an unfinished file has after its own: `part-00000.parquet.tmp-1a2b3c4d`."""
 LOCKS: Final = "_locks"
 """The lake's folder of locks."""
+FOLDERS: Final = frozenset({*TABLES, "_commits", "_current", "_locks", "_raw"})
+"""The lake's own folders: whatever else lies beside them is somebody else's."""
+
+_TEMPORARY: Final = re.compile(re.escape(TEMPORARY) + "[0-9a-f]+$")
+
+
+def is_temporary(path: str) -> bool:
+    """Whether the path is an unfinished file's."""
+    return _TEMPORARY.search(path) is not None
 
 
 def glob_escaped(path: str) -> str:

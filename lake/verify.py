@@ -62,6 +62,8 @@ def _wrong(lake: Lake, file: DataFile) -> str | None:
                 digest.update(block)
     except FileNotFoundError:
         return "it is missing"
+    except OSError as error:
+        return f"it cannot be read: {error}"
     return None if digest.hexdigest() == file.sha256 else "its content was changed"
 
 

@@ -38,8 +38,11 @@ _WAREHOUSE_INFO: Final = {
     "lake": "The lake that the views read.",
     "imagelake_version": "The version that built the warehouse.",
     "published_at": "When it was built.",
-    "fingerprint": "A digest of its definitions: it is built again only where they change.",
+    "fingerprint": "Whether it is live or pinned, and a digest of its definitions: it is built again "
+    "only where they change.",
 }
+_LIVE: Final = "live"
+_PINNED: Final = "pinned"
 
 
 def publish(lake: Lake, path: Path) -> bool:
@@ -50,7 +53,7 @@ def publish(lake: Lake, path: Path) -> bool:
     """
     newest_content(lake)  # one of a newer imagelake is refused
     versions = write_schema_files(lake)
-    return _publish(lake, path, definitions(lake, versions, has_state=has_state(lake)))
+    return _publish(lake, path, _LIVE, definitions(lake, versions, has_state=has_state(lake)))
 
 
 def publish_pinned(lake: Lake, path: Path) -> bool:
@@ -60,13 +63,16 @@ def publish_pinned(lake: Lake, path: Path) -> bool:
     files it names go when `maintain` takes their run.
     """
     write_schema_files(lake)
-    return _publish(lake, path, pinned_definitions(lake))
+    return _publish(lake, path, _PINNED, pinned_definitions(lake))
 
 
-def _publish(lake: Lake, path: Path, statements: list[str]) -> bool:
-    fingerprint = hashlib.sha256("\n".join([*statements, repr(views())]).encode()).hexdigest()
-    if path.exists() and _fingerprint_of(path) == fingerprint:
-        return False
+def _publish(lake: Lake, path: Path, kind: str, statements: list[str]) -> bool:
+    digest = hashlib.sha256("\n".join([*statements, repr(views())]).encode()).hexdigest()
+    fingerprint = f"{kind} {digest}"
+    if path.exists():
+        if (found := _fingerprint_of(path)) == fingerprint:
+            return False
+        _require_kind(path, found, kind)
     staged = path.with_name(f"{path.name}{TEMPORARY}{uuid4().hex[:8]}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -83,9 +89,19 @@ def _publish(lake: Lake, path: Path, statements: list[str]) -> bool:
 
 
 def require_replaceable(path: Path) -> None:
-    """Raises StorageError where the file at `path` is something else than a warehouse."""
+    """Raises StorageError where the file at `path` is something else than a live warehouse."""
     if path.exists():
-        _fingerprint_of(path)
+        _require_kind(path, _fingerprint_of(path), _LIVE)
+
+
+def _require_kind(path: Path, fingerprint: str, kind: str) -> None:
+    """A live warehouse never silently becomes a frozen one, nor the other way round."""
+    there = _PINNED if fingerprint.startswith(f"{_PINNED} ") else _LIVE
+    if fingerprint and there != kind:
+        raise StorageError(
+            f"--warehouse {str(path)!r}: the file is a {there} warehouse, and this would make it a "
+            f"{kind} one; remove it or give another"
+        )
 
 
 def make_place(path: Path) -> None:

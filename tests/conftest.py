@@ -10,6 +10,7 @@ import pytest
 
 from extract.emulator import Emulator, start
 from flows.parameters import SnapshotParameters
+from tests.aws import Moto, moto_server
 
 CLOCK = datetime(2025, 11, 20, 12, tzinfo=UTC)
 """When the shared emulator's fleet is seen."""
@@ -51,6 +52,13 @@ def emulator(shared_emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Emul
     for name, value in shared_emulator.environment().items():
         monkeypatch.setenv(name, value)
     return shared_emulator
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moto]:
+    """S3 for the session, on loopback; nothing points at it until a test says so."""
+    with moto_server(tmp_path_factory.mktemp("s3"), "123456789012") as moto:
+        yield moto
 
 
 @pytest.fixture

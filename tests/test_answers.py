@@ -161,7 +161,9 @@ def test_a_file_that_clean_up_takes_from_under_a_query_is_no_error(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path, form: Format
 ) -> None:
     """The query is asked again, by then of the files that are there; each row comes once."""
-    files = [tmp_path / f"{number:02}.parquet" for number in range(40)]
+    folder = tmp_path / "snapshot_date=2025-11-20"
+    folder.mkdir()
+    files = [folder / f"{number:02}.parquet" for number in range(40)]
     for file in files:
         connection.execute(f"copy (select range as a from range(2000)) to '{file}'")  # noqa: S608 - our own file
     removed: list[Path] = []
@@ -176,7 +178,7 @@ def test_a_file_that_clean_up_takes_from_under_a_query_is_no_error(
 
     connection.create_function("touched", remove_the_rest, [int], int, side_effects=True)
     connection.execute("set threads = 1")
-    query = f"select touched(a) from read_parquet('{tmp_path}/*.parquet')"  # noqa: S608 - our own folder
+    query = f"select touched(a) from read_parquet('{folder}/*.parquet')"  # noqa: S608 - our own folder
     written = answer(connection, form, query)
     assert len(removed) == 39
     assert written.count("1999") == 1

@@ -12,8 +12,9 @@ from lake.commit import rollback
 from lake.definitions import CURRENT_VIEWS, definitions
 from lake.folder import Folder
 from lake.location import open_folder
-from lake.maintain import Keep, maintain
+from lake.maintain import maintain
 from lake.records import commits, newest_first, runs_of
+from lake.retention import Keep
 from lake.warehouse import connect, publish, publish_pinned, write_schema_files
 from schemas.tables import TABLES
 from tests.test_rebuild import write_version_1

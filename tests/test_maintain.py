@@ -11,8 +11,9 @@ from flows.upkeep import maintain_lines
 from lake.commit import CommitError, rollback
 from lake.folder import Folder
 from lake.location import open_folder
-from lake.maintain import Keep, Removal, maintain
+from lake.maintain import Removal, maintain
 from lake.records import commits, manifest_of, read_record, runs_of
+from lake.retention import Keep
 from lake.run import Run
 from tests.test_commit import Reader, of_builds
 from tests.test_writer import DAY, Rows, commit_rows, write_run
@@ -194,7 +195,8 @@ def test_raw_pages_stay_as_long_as_rows_of_theirs_show(folder: Folder) -> None:
     """Those of a superseded run from which a target is carried, and those of the run that shows."""
     first, second, third = (Run.begin(datetime.now(UTC), DAY) for _ in range(3))
     pages = {run.run_id: land(folder, run) for run in (first, second, third)}
-    facts = {"raw_run": second.run_id, "raw_runs": {"1/eu-west-1": [first.run_id]}}
+    runs = [second.run_id, first.run_id]
+    facts = {"raw_run": second.run_id, "raw_runs": {"111111111111/us-east-1": runs}}
     commit_rows(folder, DAY, of_builds("a"), **facts)
     done = maintain(folder, Keep(), after(9 * 24 * HOUR))
     assert [removal.what for removal in done] == [f"pages of run {third.run_id} of {DAY}"]

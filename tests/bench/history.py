@@ -23,8 +23,9 @@ import pyarrow as pa
 from lake.commit import commit
 from lake.folder import Folder
 from lake.location import open_folder
-from lake.maintain import Keep, maintain
+from lake.maintain import maintain
 from lake.records import commits, newest_commit, read_record
+from lake.retention import Keep
 from lake.run import Run
 from lake.storage import LakeSettings
 from lake.warehouse import publish, publish_pinned

@@ -1,0 +1,178 @@
+"""What of a lake may go: retention, superseded runs, orphans. Planned here, removed by `maintain`.
+
+A run that is being written is younger than what may go: a commit is refused from half the orphan
+age on, and looks at its files again under the lock under which they are removed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Final
+
+import duckdb
+
+from lake.carry import shown_run
+from lake.commit import ORPHAN_AGE
+from lake.definitions import definitions
+from lake.inventory import Inventory, RunKey
+from lake.records import Commit, commits, newest_first
+from lake.remote import let_read
+from lake.storage import Lake, Leftover
+from lake.warehouse import write_schema_files
+
+GRACE: Final = timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class Keep:
+    """What stays: None keeps everything.
+
+    A superseded run goes `grace` after it was superseded, pages that no commit came of `grace` after
+    they landed, files that no record names at `orphan_age`.
+    """
+
+    keep_days: int | None = None
+    keep_monthly: int = 0
+    keep_raw_days: int | None = None
+    grace: timedelta = GRACE
+    orphan_age: timedelta = ORPHAN_AGE
+    compact: bool = True
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What may go: records by date, whole dates, files of runs, raw pages, states, leftovers.
+
+    With the reason, where it differs.
+    """
+
+    records: dict[date, list[Commit]]
+    expired: set[date]
+    data: dict[RunKey, str]
+    raw: dict[RunKey, str]
+    states: list[str]
+    leftovers: list[Leftover]
+
+
+def plan_removals(lake: Lake, inventory: Inventory, keep: Keep, now: datetime) -> Plan:
+    """What may go of what the inventory lists."""
+    in_effect = {
+        day: records for day, records in inventory.records.items() if records[0].effective_at <= now
+    }
+    expired = _expired(lake, set(in_effect), keep, now)
+    records = {
+        day: of if day in expired else _superseded(of, keep, now) for day, of in in_effect.items()
+    }
+    records = {day: of for day, of in records.items() if of}
+    dropped = {(day, record.run_id) for day, of in records.items() for record in of}
+    staying = {
+        (day, record.run_id)
+        for day, of in inventory.records.items()
+        for record in of
+        if record not in records.get(day, ())
+    }
+    data = {key: _reason(key, expired) for key in (dropped - staying) & inventory.data.keys()}
+    data |= {
+        key: "no commit names it"
+        for key, files in inventory.data.items()
+        if key not in dropped | staying and files.last_touched(key[1]) < now - keep.orphan_age
+    }
+    raw = _raw(lake, inventory, staying, expired, keep, now)
+    leftovers = [
+        leftover
+        for leftover in lake.leftovers()
+        if leftover.modified_at < (now - keep.orphan_age).timestamp()
+    ]
+    return Plan(records, expired, data, raw, _superseded_states(inventory, keep, now), leftovers)
+
+
+def _reason(key: RunKey, expired: set[date]) -> str:
+    return "its date is past retention" if key[0] in expired else "superseded"
+
+
+def _superseded(records: list[Commit], keep: Keep, now: datetime) -> list[Commit]:
+    """The records, the oldest first, that another has stood before for the grace period."""
+    after = zip(records[1:], records[:-1], strict=True)
+    return [older for older, newer in after if newer.effective_at < now - keep.grace][::-1]
+
+
+def _expired(lake: Lake, dates: set[date], keep: Keep, now: datetime) -> set[date]:
+    if keep.keep_days is None:
+        return set()
+    today = now.date()
+    last_of_month = {(day.year, day.month): day for day in sorted(dates)}
+    monthly = {
+        day
+        for (year, month), day in last_of_month.items()
+        if (today.year - year) * 12 + today.month - month <= keep.keep_monthly
+    }
+    old = {day for day in dates if day <= today - timedelta(days=keep.keep_days)} - monthly
+    if newest := next(iter(newest_first(commits(lake))), None):
+        old -= {newest.snapshot_date}  # its record names the current rows
+    return old - _holding_current_captures(lake) if old else set()
+
+
+def _holding_current_captures(lake: Lake) -> set[date]:
+    """The dates that hold some target's newest complete capture, as the history itself tells."""
+    versions = write_schema_files(lake)
+    with duckdb.connect() as connection:
+        let_read(connection, lake.uri)
+        for statement in definitions(lake, versions, has_state=False):
+            if not statement.startswith("comment"):
+                connection.execute(statement)
+        rows = connection.execute("select distinct snapshot_date from current_targets").fetchall()
+    return {day for (day,) in rows}
+
+
+def _raw(
+    lake: Lake,
+    inventory: Inventory,
+    staying: set[RunKey],
+    expired: set[date],
+    keep: Keep,
+    now: datetime,
+) -> dict[RunKey, str]:
+    """The raw pages that nothing shown came of, or that are past their time, with the reason."""
+    removed: dict[RunKey, str] = {}
+    needed: dict[date, set[str]] = {}
+    for key, files in inventory.raw.items():
+        day, run_id = key
+        age = now - files.last_touched(run_id)
+        if keep.keep_raw_days and age > timedelta(days=keep.keep_raw_days):
+            removed[key] = "raw pages past keep_raw_days"
+        elif day in expired and age > keep.orphan_age:
+            removed[key] = "its date is past retention"
+        elif key not in staying and age > max(keep.grace, keep.orphan_age):
+            if day not in needed:
+                of_day = inventory.records.get(day, ())
+                needed[day] = _raw_runs(lake, [r for r in of_day if (day, r.run_id) in staying])
+            if run_id not in needed[day]:
+                removed[key] = "raw pages that nothing shown came of"
+    return removed
+
+
+def _superseded_states(inventory: Inventory, keep: Keep, now: datetime) -> list[str]:
+    """The states of the current rows that no reader looks at any more, or that no commit came of.
+
+    A reader looks at the one in effect when its transaction began: not a day ago.
+    """
+    records = newest_first(record for of in inventory.records.values() for record in of)
+    successors = [None, *records]
+    live = {
+        record.state
+        for record, successor in zip(records, successors, strict=False)
+        if successor is None or successor.effective_at > now - keep.orphan_age
+    }
+    return sorted(
+        state
+        for state, files in inventory.states.items()
+        if state not in live and files.last_touched(state) < now - keep.orphan_age
+    )
+
+
+def _raw_runs(lake: Lake, records: Iterable[Commit]) -> set[str]:
+    """The runs whose raw pages the records' rows came from."""
+    targets = [row for record in records for row in shown_run(lake, record).targets.values()]
+    return {run for row in targets for run in row["raw_runs"]}
