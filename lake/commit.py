@@ -116,7 +116,7 @@ def publish_record(
         require_held()
         return named[-1].path
 
-    encoded = json.dumps(content, indent=1).encode()
+    encoded = json.dumps(content).encode()  # one line: Athena and Spark read it as a row
     unknown = 0
     while True:
         try:
