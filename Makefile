@@ -16,6 +16,9 @@ demo: $(READY)  ## take 14 daily snapshots of an emulated fleet and answer four 
 test: $(READY)  ## run every test, lint and type check
 	@$(BIN)/python -m pytest -n auto --dist loadfile
 
+torture: $(READY)  ## kill writers hundreds of times while readers check, on a disk and S3 (KILLS=…; ten minutes)
+	@$(BIN)/python -m tests.torture --s3 --kills $(or $(KILLS),300)
+
 lint: $(READY)  ## format, then check style and types
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .

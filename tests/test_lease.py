@@ -18,8 +18,8 @@ from lake.storage import LakeSettings, StorageError
 from tests.aws import Moto
 from tests.s3 import client, environment, new_bucket
 
-LEASE_SECONDS = 1.0
-"""The store tells whole seconds: a lease is taken over in the second after this."""
+LEASE_SECONDS = 2.0
+"""Long enough for a busy machine to renew in time, and for the whole seconds that a store tells."""
 HOLD = """
 import sys
 from lake.bucket import open_bucket
@@ -119,11 +119,11 @@ def test_a_killed_holders_is_taken_over(bucket: Bucket, new_lease: NewLease) -> 
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(hold, range(3)))
     assert most == [1, 1, 1]
-    assert LEASE_SECONDS - 0.5 < time.monotonic() - began < 10
+    assert LEASE_SECONDS - 1 < time.monotonic() - began
 
 
 def test_a_living_holders_is_not(new_lease: NewLease) -> None:
-    """It renews the lease for as long as it takes, here for three times its length."""
+    """It renews the lease for as long as it takes, here for more than twice its length."""
     released = Event()
 
     def wait() -> bool:
@@ -133,7 +133,7 @@ def test_a_living_holders_is_not(new_lease: NewLease) -> None:
     with ThreadPoolExecutor(1) as pool:
         with new_lease().held() as require_held:
             waiting = pool.submit(wait)
-            time.sleep(3 * LEASE_SECONDS)
+            time.sleep(2.5 * LEASE_SECONDS)
             require_held()
             assert not waiting.done()
             released.set()
@@ -144,7 +144,6 @@ def test_whoever_lost_it_is_told(s3: Moto, bucket: Bucket, new_lease: NewLease) 
     """And leaves alone what is another's by now."""
     with new_lease().held() as require_held:
         client(s3).put_object(Bucket=bucket.name, Key=KEY, Body=b"another's")
-        require_held()  # it was renewed a moment ago: nobody can have it yet
         time.sleep(LEASE_SECONDS)
         with pytest.raises(LeaseError, match=rf"s3://{bucket.name}/{KEY} was lost to a pause"):
             require_held()

@@ -1,0 +1,53 @@
+"""What must hold of a lake after every kill, and once clean-up has had its last word."""
+
+from collections.abc import Iterator
+
+from lake.records import commits, manifest_of, newest_first, read_record
+from lake.run import RAW, SCHEMA_RUN, raw_folder
+from lake.storage import LOCKS, Lake
+
+
+def problems_of_records(lake: Lake) -> Iterator[str]:
+    """Every record has all its files, with their sizes; the newest one its current rows too.
+
+    Writers and clean-up may be at work. The records are listed before the files, which are there
+    before them; a record that is gone when a file of it is had been removed first, as it must be.
+    """
+    named = []
+    for place, record in enumerate(newest_first(commits(lake))):
+        try:
+            content = read_record(lake, record)
+        except FileNotFoundError:
+            continue  # removed meanwhile
+        for part in ("tables",) if place else ("tables", "current"):
+            manifest = manifest_of(content, part)
+            named += [(record.path, file) for files in manifest.values() for file in files]
+    found = {file.path: file.size_bytes for file in lake.files("")}
+    wrong = [(path, file) for path, file in named if found.get(file.path) != file.size_bytes]
+    left = {record.path for record in commits(lake)} if wrong else set()
+    for path, file in wrong:
+        if path in left:
+            yield f"{path}: {file.path} has {found.get(file.path)} bytes, not {file.size_bytes}"
+
+
+def problems_after_clean_up(lake: Lake) -> Iterator[str]:
+    """Nothing is left that no record names: no data file, no unfinished one, no stale landing."""
+    named, landings = set(), set()
+    records = newest_first(commits(lake))
+    for place, record in enumerate(records):
+        content = read_record(lake, record)
+        for part in ("tables",) if place else ("tables", "current"):
+            named |= {f.path for files in manifest_of(content, part).values() for f in files}
+        runs = {content["raw_run"], *(run for of in content["raw_runs"].values() for run in of)}
+        landings |= {raw_folder(record.snapshot_date, run) for run in runs}
+        named.add(record.path)
+    for file in lake.files(""):
+        folder = file.path.rpartition("/")[0]
+        is_schema = f"={SCHEMA_RUN}/" in file.path
+        is_landing = file.path.startswith(f"{RAW}/") and folder in landings
+        if not (file.path in named or is_schema or is_landing or folder == LOCKS):
+            yield f"left: {file.path}"
+    for leftover in lake.leftovers():
+        yield f"left unfinished: {leftover.path}"
+    if len({record.snapshot_date for record in records}) != len(records):
+        yield "a superseded record is left"
