@@ -51,9 +51,15 @@ def leave_free(disk: Path, free_bytes: int) -> Path:
     return ballast
 
 
-@pytest.mark.parametrize("free_kilobytes", [0, 60, 200])
+def used(lake: Path, pattern: str) -> int:
+    """The bytes of the disk that files of the first date take."""
+    found = lake.glob(f"{pattern}/snapshot_date={DAY}/*/*")
+    return sum(path.stat().st_blocks * 512 for path in found)
+
+
+@pytest.mark.parametrize("stage", ["reading", "writing the tables", "committing"])
 def test_a_full_disk_fails_the_run_in_one_line_and_nothing_else(
-    emulator: Emulator, disk: Path, tmp_path: Path, free_kilobytes: int
+    emulator: Emulator, disk: Path, tmp_path: Path, stage: str
 ) -> None:
     """Wherever the space runs out: while landing, writing or committing. The next run succeeds."""
     assert emulator
@@ -70,9 +76,13 @@ def test_a_full_disk_fails_the_run_in_one_line_and_nothing_else(
     counts = "select snapshot_date::varchar, count(*) from image_builds group by all order by all"
     with connect(warehouse) as connection:
         before = connection.execute(counts).fetchall()
-    ballast = leave_free(disk, free_kilobytes << 10)
+    pages, tables = used(disk / "lake", "_raw"), used(disk / "lake", "[is]*")
+    free = {"reading": 0, "writing the tables": pages + tables // 2, "committing": pages + tables}
+    ballast = leave_free(disk, free[stage])
     full = run(NEXT)
     assert full.returncode == 1
+    stages = [line for line in full.stderr.splitlines() if line.startswith(tuple(free))]
+    assert stages[-1].startswith(stage)
     assert "Traceback" not in full.stderr
     assert "No space left on device" in full.stderr.splitlines()[-1]
     with connect(warehouse) as connection:

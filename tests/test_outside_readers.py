@@ -15,7 +15,9 @@ import pytest
 
 from lake.folder import Folder
 from lake.location import open_folder
+from lake.records import manifest_of, read_record, shown_commits
 from lake.warehouse import connect, publish
+from lake.writer import DataFile
 from tests.test_commit import of_builds
 from tests.test_rebuild import write_version_1
 from tests.test_writer import DAY, commit_rows
@@ -122,6 +124,41 @@ def test_duckdb_reads_them_without_our_views(folder: Folder, files: list[str]) -
         [everything],
     ).fetchall()
     assert counted == [(4,)]
+
+
+def test_a_column_that_came_later_is_null_in_older_files(lake: Path) -> None:
+    """As the views have it, where the newest file comes first or its schema is given."""
+    folder = open_folder(str(lake))
+    write_version_1(folder, DAY, ["old"])
+    rows = {**of_builds("b"), "snapshots": [{"status": "complete", "warnings": "[]"}]}
+    commit_rows(folder, NEXT, rows)
+    old, new = (str(folder.path(file.path)) for file in _shown(folder, "snapshots"))
+    path = pa.schema([("snapshot_date", pa.date32()), ("run_id", pa.string())])
+    hive = ds.partitioning(path, flavor="hive")
+    expected = [(DAY, None), (NEXT, "[]")]
+
+    table = ds.dataset([new, old], partitioning=hive).to_table(["snapshot_date", "warnings"])
+    assert sorted(zip(*table.to_pydict().values(), strict=True)) == expected
+    frame = pd.read_parquet([new, old], partitioning=hive)[["snapshot_date", "warnings"]]
+    assert [(day, None if pd.isna(text) else text) for day, text in frame[::-1].values] == expected
+    scanned = pl.scan_parquet([new, old], hive_partitioning=True, missing_columns="insert")
+    assert scanned.select("snapshot_date", "warnings").sort("snapshot_date").collect().rows() == (
+        expected
+    )
+    assert (
+        duckdb.execute(
+            "select snapshot_date, warnings from read_parquet(?, hive_partitioning = true, "
+            "union_by_name = true) order by all",
+            [[old, new]],
+        ).fetchall()
+        == expected
+    )
+
+
+def _shown(folder: Folder, table: str) -> list[DataFile]:
+    """The table's files by the newest record of each date, the oldest date first."""
+    shown = shown_commits(folder).values()
+    return [file for r in shown for file in manifest_of(read_record(folder, r))[table]]
 
 
 def test_a_record_is_one_line_of_json(folder: Folder) -> None:

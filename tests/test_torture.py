@@ -27,7 +27,7 @@ COMMITS = 5
 
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
-    return Place(str(tmp_path / "lake"), tmp_path, orphan_seconds=5.0)
+    return Place(str(tmp_path / "lake"), tmp_path, orphan_seconds=5.0, grace_seconds=3.0)
 
 
 @pytest.fixture(scope="module")

@@ -122,7 +122,7 @@ def s3_place(folder: Path) -> Iterator[Place]:
             folder / "files",
             visibility_seconds=1.5,
             orphan_seconds=60,
-            grace_seconds=12,
+            grace_seconds=20,
             environment=environment,
         )
 

@@ -24,6 +24,9 @@ PROJECT = Path(__file__).parents[2]
 PAUSE_SECONDS = 0.1
 """Between two transactions: the writers get their turn on two cores."""
 
+LONGEST_SECONDS = 180.0
+"""A transaction over S3 takes many on a busy machine."""
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -73,7 +76,7 @@ class Readers:
         """Ends them after the transaction that they are in."""
         (self.place.folder / "stop").touch()
         for process in self.processes.values():
-            process.wait(60)
+            process.wait(LONGEST_SECONDS)
 
     def reports(self) -> Iterator[dict[str, Any]]:
         """Every line of every report, whole ones only."""

@@ -59,8 +59,8 @@ class Place:
     lake: str
     folder: Path
     visibility_seconds: float | None = None
-    orphan_seconds: float = 10.0
-    grace_seconds: float = 3.0
+    orphan_seconds: float = 12.0
+    grace_seconds: float = 5.0
     lease_seconds: float = 3.0
     slow_seconds: float = 0.0
     is_mutable: bool = False
