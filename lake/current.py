@@ -38,8 +38,7 @@ CURRENT_TABLES: Final = (*DATA_TABLES, SNAPSHOT_TARGETS)
 """The tables of which there are current rows."""
 
 _Key = tuple[str, str]
-_Row = dict[str, Any]
-"""A row of snapshot_targets with its snapshot_date and run_id."""
+_Row = dict[str, Any]  # of snapshot_targets, with its snapshot_date and run_id
 
 
 @dataclass(frozen=True)
@@ -59,8 +58,8 @@ def current_schema(table: Table) -> pa.Schema:
 def derive_current(lake: Lake, snapshot_date: date, run_id: str, manifest: Manifest) -> Current:
     """The current rows once the run shows for its date; the state before, where they are the same.
 
-    The files are written and unseen. The lock of commits must be held, since the state before is
-    that of the newest record. Where its files cannot be read, the history tells all anew.
+    The files are written and unseen. The lock of commits must be held: the state before is that of
+    the newest record. Where its files cannot be read, the history tells all anew.
     """
     before = _state_before(lake)
     try:
@@ -152,17 +151,14 @@ def _choose(
 
 
 def _rank(row: _Row) -> tuple[bool, date]:
-    """A whole capture before a filtered one, then the newer: as current_targets has it."""
+    """A whole capture before a filtered one, then the newer."""
     return row["coverage"] == WHOLE, row["snapshot_date"]
 
 
 def _search(
     lake: Lake, wanted: Collection[_Key] | None, snapshot_date: date, own: Mapping[_Key, _Row]
 ) -> dict[_Key, _Row]:
-    """The targets' newest complete captures among all that shows; None wants every target's.
-
-    Reads one small file a date, from the newest on, until each is found.
-    """
+    """The targets' newest complete captures among all that shows; None wants every target's."""
     found: dict[_Key, _Row] = {}
     dates = {record.snapshot_date: record for record in shown_commits(lake).values()}
     for day in sorted({*dates, snapshot_date}, reverse=True):
