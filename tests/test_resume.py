@@ -387,7 +387,8 @@ def test_a_living_run_keeps_its_pages(
     key = f"AKIA{HOME}LIVE"
     environment = {**os.environ, "AWS_ACCESS_KEY_ID": key}
     living = subprocess.Popen(run_command(parameters), env=environment, stdout=subprocess.DEVNULL)
-    wait_for(emulator, 4, living)
+    wait_for(emulator, len(whole.asked) - 2, living)
+    emulator.set_faults("*", {"latency_ms": 200})  # so that the living one commits well before
     take(parameters)
     assert living.wait(30) == 0
     calls: dict[bool, list[str]] = {True: [], False: []}
