@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import date
 from typing import Any, Final
 
-from lake.carry import TargetKey, rows_of
+from lake.carry import TargetKey, targets_of
 from lake.records import manifest_of, read_record, shown_commits
 from lake.storage import Lake
 from schemas.snapshots import WHOLE
@@ -28,10 +28,7 @@ def last_whole_captures(
         if not missed:
             return
         files = manifest_of(read_record(lake, record))["snapshot_targets"]
-        of_date = {
-            (row["account_id"], row["region"]): row
-            for row in rows_of(lake, [file.path for file in files])
-        }
+        of_date = targets_of(lake, [file.path for file in files])
         for key in list(missed):
             row = of_date.get(key)
             missed[key] = 0 if row else missed[key] + 1

@@ -47,10 +47,9 @@ def shown_run(lake: Lake, record: Commit) -> EarlierRun:
     files = {
         name: [file["path"] for file in table["files"]] for name, table in content["tables"].items()
     }
-    targets = {}
-    for row in rows_of(lake, files["snapshot_targets"]):
+    targets = targets_of(lake, files["snapshot_targets"])
+    for row in targets.values():
         row |= {"run_id": record.run_id, "raw_runs": _raw_runs(content, row)}
-        targets[row["account_id"], row["region"]] = row
     return EarlierRun(record.run_id, targets, files, content)
 
 
@@ -59,6 +58,11 @@ def rows_of(lake: Lake, paths: list[str]) -> Iterator[dict[str, Any]]:
     for path in paths:
         with lake.open(path) as file:
             yield from pq.ParquetFile(file).read().to_pylist()
+
+
+def targets_of(lake: Lake, paths: list[str]) -> dict[TargetKey, dict[str, Any]]:
+    """The rows of snapshot_targets files, by target."""
+    return {(row["account_id"], row["region"]): row for row in rows_of(lake, paths)}
 
 
 def raw_runs_fact(run_id: str, by_target: dict[TargetKey, tuple[str, ...]]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from lake.carry import raw_runs_fact, row_groups, shown_run
 from lake.commit import commit
-from lake.records import Commit, manifest_of, read_record
+from lake.records import Commit
 from lake.run import Run
 from lake.storage import Lake
 from lake.writer import PART_ROWS, Manifest, SnapshotWriter
@@ -28,15 +28,15 @@ def compact(lake: Lake, record: Commit) -> Commit:
 
     Raises CommitError where another run of the date is committed meanwhile.
     """
-    content = read_record(lake, record)
+    shown = shown_run(lake, record)
     run = Run.begin(datetime.now(UTC), record.snapshot_date)
     with SnapshotWriter(lake, run) as writer:
-        for table, files in manifest_of(content).items():
-            for rows in row_groups(lake, table, [file.path for file in files]):
+        for table, paths in shown.files.items():
+            for rows in row_groups(lake, table, paths):
                 writer.append({table: rows})
         manifest = writer.publish()
-    facts = {name: value for name, value in content.items() if name not in _OWN_FACTS}
-    raw_runs = {key: row["raw_runs"] for key, row in shown_run(lake, record).targets.items()}
-    facts |= raw_runs_fact(content.get("raw_run", record.run_id), raw_runs)
+    facts = {name: value for name, value in shown.content.items() if name not in _OWN_FACTS}
+    raw_runs = {key: row["raw_runs"] for key, row in shown.targets.items()}
+    facts |= raw_runs_fact(shown.content.get("raw_run", record.run_id), raw_runs)
     facts["compacted_from"] = record.run_id
     return commit(lake, run, manifest, facts, record.run_id)

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from lake.carry import TargetKey, targets_of
 from lake.records import (
     commits,
     manifest_of,
@@ -27,7 +28,7 @@ from lake.records import (
 )
 from lake.run import Run, state_folder, version_of
 from lake.storage import Lake
-from lake.writer import Manifest, TablesWriter
+from lake.writer import DataFile, Manifest, TablesWriter
 from schemas.snapshots import FILTERED, SNAPSHOT_TARGETS, WHOLE
 from schemas.table import PATH_COLUMNS, SCHEMA_VERSION, Table
 from schemas.tables import DATA_TABLES
@@ -37,7 +38,6 @@ BATCH_ROWS: Final = 16_384
 CURRENT_TABLES: Final = (*DATA_TABLES, SNAPSHOT_TARGETS)
 """The tables of which there are current rows."""
 
-_Key = tuple[str, str]
 _Row = dict[str, Any]  # of snapshot_targets, with its snapshot_date and run_id
 
 
@@ -74,11 +74,7 @@ def _derive(
     lake: Lake, snapshot_date: date, run_id: str, manifest: Manifest, before: Current | None
 ) -> Current:
     old = {} if before is None else _targets(lake, before.manifest["snapshot_targets"])
-    own = {
-        key: {**row, "snapshot_date": snapshot_date, "run_id": run_id}
-        for key, row in _targets(lake, manifest["snapshot_targets"]).items()
-        if row["coverage"] in (WHOLE, FILTERED)
-    }
+    own = _captures_of(lake, manifest, snapshot_date, run_id)
     chosen, doubtful = _choose(old, own, snapshot_date)
     if before is None or doubtful:
         wanted = None if before is None else doubtful
@@ -111,7 +107,7 @@ def has_state(lake: Lake) -> bool:
 def current_targets(lake: Lake, content: Mapping[str, Any]) -> list[_Row]:
     """The targets' captures of a record's current rows, as rows of snapshot_targets.
 
-    None where the record names no current rows, or they cannot be read any more.
+    Empty where the record names no current rows, or they cannot be read any more.
     """
     try:
         files = manifest_of(dict(content), "current").get(SNAPSHOT_TARGETS.name, ())
@@ -131,14 +127,14 @@ def _state_before(lake: Lake) -> Current | None:
 
 
 def _choose(
-    old: Mapping[_Key, _Row], own: Mapping[_Key, _Row], snapshot_date: date
-) -> tuple[dict[_Key, _Row], set[_Key]]:
+    old: Mapping[TargetKey, _Row], own: Mapping[TargetKey, _Row], snapshot_date: date
+) -> tuple[dict[TargetKey, _Row], set[TargetKey]]:
     """Each target's newest complete capture, and the targets of which these two cannot tell it.
 
     Their capture was the replaced run's, and is not as good in the new one.
     """
-    chosen: dict[_Key, _Row] = {}
-    doubtful: set[_Key] = set()
+    chosen: dict[TargetKey, _Row] = {}
+    doubtful: set[TargetKey] = set()
     for key in old.keys() | own.keys():
         candidates = [row for row in (own.get(key), old.get(key)) if row is not None]
         if key in old and old[key]["snapshot_date"] == snapshot_date:
@@ -156,21 +152,19 @@ def _rank(row: _Row) -> tuple[bool, date]:
 
 
 def _search(
-    lake: Lake, wanted: Collection[_Key] | None, snapshot_date: date, own: Mapping[_Key, _Row]
-) -> dict[_Key, _Row]:
+    lake: Lake,
+    wanted: Collection[TargetKey] | None,
+    snapshot_date: date,
+    own: Mapping[TargetKey, _Row],
+) -> dict[TargetKey, _Row]:
     """The targets' newest complete captures among all that shows; None wants every target's."""
-    found: dict[_Key, _Row] = {}
-    dates = {record.snapshot_date: record for record in shown_commits(lake).values()}
+    found: dict[TargetKey, _Row] = {}
+    dates = shown_commits(lake)
     for day in sorted({*dates, snapshot_date}, reverse=True):
-        rows: Mapping[_Key, _Row] = own
+        rows: Mapping[TargetKey, _Row] = own
         if day != snapshot_date:
-            record = dates[day]
-            manifest = manifest_of(read_record(lake, record))
-            rows = {
-                key: {**row, "snapshot_date": day, "run_id": record.run_id}
-                for key, row in _targets(lake, manifest["snapshot_targets"]).items()
-                if row["coverage"] in (WHOLE, FILTERED)
-            }
+            manifest = manifest_of(read_record(lake, dates[day]))
+            rows = _captures_of(lake, manifest, day, dates[day].run_id)
         for key, row in rows.items():
             is_better = key not in found or _rank(row) > _rank(found[key])
             if is_better and (wanted is None or key in wanted):
@@ -184,11 +178,11 @@ def _search(
 
 def _write(
     lake: Lake,
-    chosen: Mapping[_Key, _Row],
+    chosen: Mapping[TargetKey, _Row],
     run_id: str,
     manifest: Manifest,
     before: Current | None,
-    old: Mapping[_Key, _Row],
+    old: Mapping[TargetKey, _Row],
 ) -> Current:
     state = Run.begin(datetime.now(UTC)).run_id
     sources = _sources(lake, chosen, run_id, manifest, before, old)
@@ -206,11 +200,11 @@ def _write(
 
 def _sources(
     lake: Lake,
-    chosen: Mapping[_Key, _Row],
+    chosen: Mapping[TargetKey, _Row],
     run_id: str,
     manifest: Manifest,
     before: Current | None,
-    old: Mapping[_Key, _Row],
+    old: Mapping[TargetKey, _Row],
 ) -> Iterator[tuple[Manifest, list[_Row]]]:
     """Files, and the targets whose rows are to be taken from them."""
     by_run: dict[tuple[date, str], list[_Row]] = {}
@@ -268,21 +262,26 @@ def _with_path(rows: pa.Table, schema: pa.Schema, target: _Row) -> pa.Table:
     for field in schema:
         if field.name in rows.column_names:
             columns.append(rows.column(field.name))
-        elif field.name in target and field.name in ("snapshot_date", "run_id"):
+        elif field.name in ("snapshot_date", "run_id"):
             columns.append(pa.repeat(pa.scalar(target[field.name], field.type), rows.num_rows))
         else:
             columns.append(pa.nulls(rows.num_rows, field.type))
     return pa.Table.from_arrays(columns, schema=schema)
 
 
-def _targets(lake: Lake, files: Iterable[Any]) -> dict[_Key, _Row]:
-    """The rows of snapshot_targets files, by target."""
-    found = {}
-    for file in files:
-        with lake.open(file.path) as source:
-            for row in pq.ParquetFile(source).read().to_pylist():
-                found[row["account_id"], row["region"]] = row
-    return found
+def _targets(lake: Lake, files: Iterable[DataFile]) -> dict[TargetKey, _Row]:
+    return targets_of(lake, [file.path for file in files])
+
+
+def _captures_of(
+    lake: Lake, manifest: Manifest, snapshot_date: date, run_id: str
+) -> dict[TargetKey, _Row]:
+    """The complete captures of a run, by target."""
+    return {
+        key: {**row, "snapshot_date": snapshot_date, "run_id": run_id}
+        for key, row in _targets(lake, manifest[SNAPSHOT_TARGETS.name]).items()
+        if row["coverage"] in (WHOLE, FILTERED)
+    }
 
 
 class CurrentWriter(TablesWriter):
