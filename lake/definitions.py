@@ -14,7 +14,15 @@ from typing import Any, Final
 import duckdb
 
 from lake.current import current_targets
-from lake.records import COMMITS, Commit, commits, manifest_of, newest_first, read_record
+from lake.records import (
+    COMMITS,
+    OLDER,
+    Commit,
+    commits,
+    manifest_of,
+    newest_first,
+    read_record,
+)
 from lake.run import CURRENT, parts_glob, schema_path, version_of
 from lake.sql import text
 from lake.storage import Lake
@@ -109,14 +117,19 @@ def _visible_runs(lake: Lake) -> str:
     """Which run shows for each date, by the names of the commit records alone.
 
     `now()` is the transaction's start, so all queries of a transaction agree; `epoch_ms(now())`
-    does not depend on the session's time zone.
+    does not depend on the session's time zone. A record that is being moved is in both folders for
+    longer than a query takes, and is the same in both.
     """
     return f"""create view visible_runs as
 select
     try_cast(split_part(name, '_', 1) as date) as snapshot_date,
     split_part(name, '_', 3) as run_id,
     make_timestamptz(try_cast(split_part(name, '_', 2) as bigint) * 1000) as effective_at
-from {_record_names(lake)}
+from (
+    from {_record_names(lake, COMMITS)}
+    union all
+    from {_record_names(lake, OLDER)}
+)
 where
     regexp_full_match(name, '{_RECORD_NAME}')
     and try_cast(split_part(name, '_', 1) as date) is not null
@@ -159,8 +172,9 @@ join (
 def _current_view(lake: Lake, table: Table) -> str:
     """The current rows of a table, from the files of the state that the newest record names.
 
-    As in the table views, only names are read to find it; those of the newest few are looked at
-    closely, which takes half the time of looking at thousands. The arm without rows keeps DuckDB 1.5
+    As in the table views, only names are read to find it, and the newest record's is never moved;
+    those of the newest few are looked at closely, which takes half the time of looking at
+    thousands. The arm without rows keeps DuckDB 1.5
     from giving wrong ones (issue 26044) and opens no file.
     """
     names = ", ".join(column.name for column in table.documented_columns)
@@ -170,7 +184,7 @@ from (
     select arg_max(split_part(name, '_', 4), effective_at_ms) as state
     from (
         select name, try_cast(split_part(name, '_', 2) as bigint) as effective_at_ms
-        from {_record_names(lake)}
+        from {_record_names(lake, COMMITS)}
         where effective_at_ms <= epoch_ms(now())
         order by effective_at_ms desc
         limit {_NEWEST_NAMES}
@@ -186,8 +200,8 @@ join (
 ) using (state)"""  # noqa: S608 - names are the schema's, locations are quoted
 
 
-def _record_names(lake: Lake) -> str:
-    pattern = text(lake.glob(f"{COMMITS}/*.json"))
+def _record_names(lake: Lake, folder: str) -> str:
+    pattern = text(lake.glob(f"{folder}/*.json"))
     return f"(select parse_filename(file, true) as name from glob({pattern}))"  # noqa: S608 - quoted
 
 

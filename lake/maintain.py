@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
 
+from lake.archive import archive_records
 from lake.commit import COMMIT_LOCK, CommitError
 from lake.compact import compact, is_scattered
 from lake.inventory import Inventory, RunFiles, records_by_date, take_inventory
-from lake.records import Commit, manifest_of, newest_first, read_record
+from lake.records import COMMITS, OLDER, Commit, manifest_of, newest_first, read_record
 from lake.retention import Keep, Plan, plan_removals
 from lake.storage import Lake
 from schemas.tables import TABLES
@@ -43,7 +44,8 @@ def maintain(
 ) -> list[Removal]:
     """Removes what need not be kept, then compacts; what it did, or with `is_dry` would do.
 
-    The newest complete capture of every target stays, whatever its age. Raises what the lake raises;
+    The newest complete capture of every target stays, whatever its age. Old commit records are moved
+    aside, by which nothing goes. Raises what the lake raises;
     what was done by then stands.
     """
     if is_dry:
@@ -51,16 +53,23 @@ def maintain(
         plan = plan_removals(lake, inventory, keep, now)
         scattered = _scattered(lake, inventory, keep, now)
         return [*_removals(plan, inventory, set()), *(removal for removal, _ in scattered)]
-    with lake.exclusively(MAINTAIN_LOCK):
+    with lake.exclusively(MAINTAIN_LOCK) as require_alone:
         say("listing the lake")
         inventory = take_inventory(lake)
         plan = plan_removals(lake, inventory, keep, now)
         say("removing what need not be kept")
-        with lake.exclusively(COMMIT_LOCK) as require_held:
+        with lake.exclusively(COMMIT_LOCK) as require_uncommitted:
+
+            def require_held() -> None:
+                require_alone()
+                require_uncommitted()
+
             changed = _drop_records(lake, plan, inventory, require_held)
             _remove_files(lake, plan, inventory, changed, require_held)
         for leftover in plan.leftovers:
             leftover.remove()
+        say("moving old commit records aside")
+        archive_records(lake, now, keep.orphan_age, require_alone)
         done = _removals(plan, inventory, changed)
         for removal, record in _scattered(lake, take_inventory(lake), keep, now):
             say(f"compacting {record.snapshot_date}")
@@ -73,8 +82,10 @@ def maintain(
 def _drop_records(
     lake: Lake, plan: Plan, inventory: Inventory, require_held: Callable[[], None]
 ) -> set[date]:
-    """Removes the planned records, a date's newest last.
+    """Removes the planned records, a date's newest last; each from where it was published first.
 
+    So a record is gone once it is not there, and none that is being moved comes back (`_copy` in
+    lake/archive.py).
     Returns the dates that got another record meanwhile: all that is theirs stays until the next time.
     Where a date is to go, any other record may have made it the holder of a target's last capture.
     """
@@ -84,12 +95,11 @@ def _drop_records(
         changed |= plan.expired
     dropped = [r for day, of in plan.records.items() if day not in changed for r in of]
     showing = {of[0] for of in there.values()}
-    for records in (
-        [record.path for record in dropped if record not in showing],
-        [record.path for record in dropped if record in showing],
-    ):
-        require_held()
-        lake.remove(records)
+    for is_showing in (False, True):
+        for folder in (COMMITS, OLDER):
+            require_held()
+            of_kind = [record for record in dropped if (record in showing) == is_showing]
+            lake.remove(record.within(folder).path for record in of_kind)
     return changed
 
 

@@ -6,17 +6,21 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
-from lake.storage import Lake, StorageError
+from lake.storage import Lake, StorageError, StoredFile
 from lake.writer import DataFile, Manifest
 from schemas.table import SCHEMA_VERSION
 
 COMMITS: Final = "_commits"
+"""Where a record is published."""
+OLDER: Final = f"{COMMITS}/older"
+"""Where `maintain` moves records that took effect long ago; for a time they are in both."""
 
 _RECORD: Final = re.compile(
+    rf"({COMMITS}|{OLDER})/"
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})_([0-9]{1,15})_([0-9A-Za-z-]+)(?:_([0-9A-Za-z-]+))?\.json"
 )
 
@@ -26,19 +30,24 @@ class Commit:
     """A commit record by its name: which run shows for a date, and since when.
 
     `state` names the files of the current rows as they are from then on; records of schema version
-    1 name none.
+    1 name none. `folder` is where the record was found.
     """
 
     snapshot_date: date
     effective_at_ms: int
     run_id: str
     state: str = ""
+    folder: str = field(default=COMMITS, compare=False)
 
     @property
     def path(self) -> str:
         """The record's file, whose name alone is read by the views."""
         parts = [self.snapshot_date.isoformat(), str(self.effective_at_ms), self.run_id]
-        return f"{COMMITS}/{'_'.join([*parts, self.state] if self.state else parts)}.json"
+        return f"{self.folder}/{'_'.join([*parts, self.state] if self.state else parts)}.json"
+
+    def within(self, folder: str) -> Commit:
+        """The same record in another folder."""
+        return replace(self, folder=folder)
 
     @property
     def effective_at(self) -> datetime:
@@ -47,11 +56,17 @@ class Commit:
 
 
 def commits(lake: Lake) -> Iterator[Commit]:
-    """Every record of the lake, by date and by the time from which it holds."""
+    """Every record of the lake, once. Of one that is in both folders it is the one that stays."""
+    yield from {record: record for record, _ in record_files(lake)}.values()
+
+
+def record_files(lake: Lake) -> Iterator[tuple[Commit, StoredFile]]:
+    """Every record with its file, the older folder last: of one that is in both, each."""
     for file in lake.files(COMMITS):
-        if match := _RECORD.fullmatch(file.path.removeprefix(f"{COMMITS}/")):
+        if match := _RECORD.fullmatch(file.path):
             with suppress(ValueError):  # a foreign name: no day of the calendar
-                yield Commit(date.fromisoformat(match[1]), int(match[2]), match[3], match[4] or "")
+                day = date.fromisoformat(match[2])
+                yield Commit(day, int(match[3]), match[4], match[5] or "", match[1]), file
 
 
 def runs_of(lake: Lake, snapshot_date: date) -> list[Commit]:
@@ -86,7 +101,7 @@ def newest_content(lake: Lake) -> dict[str, Any] | None:
 def read_record(lake: Lake, record: Commit) -> dict[str, Any]:
     """A record's content. Raises StorageError where the file is none, or a newer version's."""
     try:
-        content: dict[str, Any] = json.loads(lake.read(record.path))
+        content: dict[str, Any] = json.loads(read_encoded(lake, record))
     except ValueError as error:
         raise StorageError(f"{lake.uri}/{record.path} is no commit record: {error}") from error
     if (version := content.get("schema_version", 1)) > SCHEMA_VERSION:
@@ -95,6 +110,14 @@ def read_record(lake: Lake, record: Commit) -> dict[str, Any]:
             f"knows {SCHEMA_VERSION}): upgrade imagelake"
         )
     return content
+
+
+def read_encoded(lake: Lake, record: Commit) -> bytes:
+    """The record's file, though it was moved since it was found. Raises FileNotFoundError."""
+    try:
+        return lake.read(record.path)
+    except FileNotFoundError:
+        return lake.read(record.within(OLDER).path)
 
 
 def manifest_of(content: dict[str, Any], part: str = "tables") -> Manifest:

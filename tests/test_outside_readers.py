@@ -15,7 +15,9 @@ import pytest
 
 from lake.folder import Folder
 from lake.location import open_folder
+from lake.maintain import maintain
 from lake.records import manifest_of, read_record, shown_commits
+from lake.retention import Keep
 from lake.warehouse import connect, publish
 from lake.writer import DataFile
 from tests.test_commit import of_builds
@@ -33,9 +35,12 @@ EXPECTED = [
 """Of the runs that show: date, ARN, instant and tags."""
 
 
-@pytest.fixture
-def folder(lake: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
-    """A date of schema version 1, and one of today's with a run that was superseded."""
+@pytest.fixture(params=["as committed", "moved"])
+def folder(request: pytest.FixtureRequest, lake: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
+    """A date of schema version 1, and one of today's with a run that was superseded.
+
+    Their records are where they were published, or two clean-ups have moved all but the newest.
+    """
     monkeypatch.setattr("lake.folder.VISIBILITY_DELAY", timedelta(0))
     folder = open_folder(str(lake))
     write_version_1(folder, DAY, ["old"])
@@ -43,6 +48,8 @@ def folder(lake: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
     rows = of_builds("b", "c")
     rows["image_builds"][0].update(created_at=CREATED, tags=EXPECTED[1][3])  # type: ignore[attr-defined]  # a dict
     commit_rows(folder, NEXT, rows)
+    for days in (2, 4) if request.param == "moved" else ():
+        maintain(folder, Keep(compact=False), datetime.now(UTC) + timedelta(days=days))
     return folder
 
 
@@ -163,7 +170,7 @@ def _shown(folder: Folder, table: str) -> list[DataFile]:
 
 def test_a_record_is_one_line_of_json(folder: Folder) -> None:
     """As Athena and Spark read rows of JSON."""
-    for record in folder.root.glob("_commits/*.json"):
+    for record in folder.root.rglob("_commits/**/*.json"):
         (line,) = record.read_text().splitlines()
         assert json.loads(line)["tables"]["image_builds"]["files"]
 

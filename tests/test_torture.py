@@ -69,12 +69,13 @@ def test_a_killed_writer_shows_nothing_or_everything(place: Place, other_live: K
     with reading(place, [Kind("live"), other_live], SEED) as readers:
         readers.wait_for_reads(1)
         campaign.run(
-            [campaign.at_steps("maintain", campaign.any_day, (3, 12, 40, 90))],
+            [campaign.at_steps("maintain", campaign.any_day, (*IN_A_MOVE, 3, 12, 40, 90))],
             [campaign.at_random(("re-run", "rebuild", "rollback", "maintain"), part_killed=0.5)],
         )
         last_word(campaign)
         readers.wait_for_reads(1)
     assert campaign.violations + readers.violations() == []
+    assert {("maintain", step) for step, _ in IN_A_MOVE} <= campaign.kills.keys()
     assert all(figures["reads"] for figures in readers.figures().values())
 
 
@@ -86,6 +87,14 @@ NEAR_THE_COMMIT = {
     "before unlink of a record",
     "after sleep",
 }
+
+
+IN_A_MOVE = (
+    ("within write_bytes of a record", 2),
+    ("before link of a record", 2),
+    ("after link of a record", 3),
+)
+"""Clean-up writes a record only to move it."""
 
 
 # The same readers, where the protocol is wrong
@@ -122,6 +131,19 @@ def test_readers_tell_a_record_that_is_replaced(place: Place) -> None:
     wrong = replace(place, slow_seconds=SLOW_SECONDS, is_mutable=True)
     found = commit_under_readers(wrong, has_violation)
     assert any("has disappeared" in words for words in found)
+
+
+def test_readers_tell_a_record_that_is_moved_at_once(place: Place) -> None:
+    """Removed here and written there: whoever lists the folders in between misses the date."""
+    campaign = Campaign(replace(place, slow_seconds=0.3, is_hasty=True), SEED)
+    for _ in range(3):
+        campaign.undisturbed("run", campaign.next_day())
+    with reading(place, [Kind("live")] * 2, SEED) as readers:
+        readers.wait_for_reads(1)
+        campaign.undisturbed("maintain", FIRST_DAY)
+        readers.wait_for_reads(1)
+    assert campaign.violations == []
+    assert any("has disappeared" in words for words in readers.violations())
 
 
 def test_readers_tell_a_record_without_a_delay(place: Place) -> None:

@@ -16,6 +16,8 @@ import pytest
 from lake.definitions import definitions, view_columns
 from lake.folder import Folder
 from lake.location import open_folder
+from lake.maintain import maintain
+from lake.retention import Keep
 from lake.storage import StorageError
 from lake.warehouse import connect, publish, require_replaceable, write_schema_files
 from schemas.tables import TABLES
@@ -268,7 +270,10 @@ KEYS = {
 
 @pytest.fixture(scope="module")
 def many_runs(tmp_path_factory: pytest.TempPathFactory) -> Folder:
-    """Four dates, each with runs that were superseded, of several files and row groups."""
+    """Four dates, each with runs that were superseded, of several files and row groups.
+
+    Clean-up has moved the records of all but the last run.
+    """
     folder = open_folder(str(tmp_path_factory.mktemp("many") / "lake"))
     dice = random.Random(26044)  # noqa: S311 - rows, no secret
     with pytest.MonkeyPatch.context() as patch:
@@ -279,6 +284,9 @@ def many_runs(tmp_path_factory: pytest.TempPathFactory) -> Folder:
             for run in range(runs):
                 rows = _random_run(dice, f"{day}.{run}", 300 + 50 * run)
                 commit_rows(folder, FIRST_DAY + timedelta(days=day), rows)
+    for days in (2, 4):
+        maintain(folder, Keep(compact=False), datetime.now(UTC) + timedelta(days=days))
+    assert len(list(folder.root.glob("_commits/*.json"))) == 1
     return folder
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from lake.records import commits, manifest_of, newest_first, read_record
+from lake.records import OLDER, commits, manifest_of, newest_first, read_record
 from lake.run import RAW, SCHEMA_RUN, raw_folder
 from lake.storage import LOCKS, Lake
 
@@ -21,21 +21,26 @@ def problems_of_records(lake: Lake) -> Iterator[str]:
             continue  # removed meanwhile
         for part in ("tables",) if place else ("tables", "current"):
             manifest = manifest_of(content, part)
-            named += [(record.path, file) for files in manifest.values() for file in files]
+            named += [(record, file) for files in manifest.values() for file in files]
     found = {file.path: file.size_bytes for file in lake.files("")}
-    wrong = [(path, file) for path, file in named if found.get(file.path) != file.size_bytes]
-    left = {record.path for record in commits(lake)} if wrong else set()
-    for path, file in wrong:
-        if path in left:
-            yield f"{path}: {file.path} has {found.get(file.path)} bytes, not {file.size_bytes}"
+    wrong = [(record, file) for record, file in named if found.get(file.path) != file.size_bytes]
+    left = set(commits(lake)) if wrong else set()
+    for record, file in wrong:
+        if record in left:
+            yield f"{record.path}: {file.path} has {found.get(file.path)} bytes, not {file.size_bytes}"
 
 
 def problems_after_clean_up(lake: Lake) -> Iterator[str]:
-    """Nothing is left that no record names: no data file, no unfinished one, no stale landing."""
+    """Nothing is left that no record names: no data file, no unfinished one, no stale landing.
+
+    Each record is in one place: the newest where it was published, all others in the older folder.
+    """
     named, landings = set(), set()
     records = newest_first(commits(lake))
     for place, record in enumerate(records):
         content = read_record(lake, record)
+        if (record.folder == OLDER) != bool(place):
+            yield f"not moved, or moved too soon: {record.path}"
         for part in ("tables",) if place else ("tables", "current"):
             named |= {f.path for files in manifest_of(content, part).values() for f in files}
         runs = {content["raw_run"], *(run for of in content["raw_runs"].values() for run in of)}

@@ -21,6 +21,8 @@ RUN_STEPS = 230
 CLEANING_STEPS = 150
 """About so many has a clean-up that follows another closely."""
 SCATTERED_DATES = 5
+SETTLED_AFTER = 2
+"""So many clean-ups after the last compaction, what that superseded is gone and records are moved."""
 AFTERWARDS = 4
 """Runs that nobody disturbs, once all others are over."""
 
@@ -144,10 +146,11 @@ class LongTorture:
 def last_word(campaign: Campaign) -> None:
     """Past all ages clean-up leaves what shows, and nothing else."""
     age = timedelta(seconds=campaign.place.orphan_seconds)
-    is_compacted = True
-    while is_compacted:  # what a compaction supersedes is for the next time
+    settled = 0
+    while settled < SETTLED_AFTER:
         time.sleep(age.total_seconds() + 1.1)  # S3 tells whole seconds
         keep = Keep(grace=timedelta(0), orphan_age=age)
         done = maintain(campaign.lake, keep, datetime.now(UTC))
         is_compacted = any("written anew" in removal.reason for removal in done)
+        settled = 0 if is_compacted else settled + 1
     campaign.violations += problems_after_clean_up(campaign.lake)

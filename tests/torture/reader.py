@@ -161,7 +161,7 @@ class Reader:
         for day, run, effective in answers["visible"]:
             if (day, run, effective) in self.checked_records:
                 continue
-            pattern = f"{self.settings['lake']}/_commits/{day}_{effective}_{run}*.json"
+            pattern = f"{self.settings['lake']}/_commits/**/{day}_{effective}_{run}*.json"
             try:
                 found = fetch(self.connection, "select content from read_text(?)", [pattern])
             except duckdb.Error as error:

@@ -20,6 +20,7 @@ import flows.rebuild
 import lake.bucket
 import lake.commit
 import lake.compact
+import lake.maintain
 import lake.warehouse
 import lake.writer
 from extract.landing import LandingWriter, landed_pages
@@ -35,7 +36,7 @@ from lake.commit import rollback
 from lake.lease import Lease
 from lake.location import open_lake
 from lake.maintain import maintain
-from lake.records import Commit, commits, runs_of
+from lake.records import OLDER, Commit, commits, newest_first, runs_of
 from lake.retention import Keep
 from lake.run import Run
 from lake.storage import Lake, LakeSettings
@@ -53,7 +54,8 @@ class Place:
     """A lake under torture, what is beside it, and how it is written.
 
     `folder` holds the warehouses and what readers are told. `slow_seconds` pass between the naming
-    of a record and its showing. `is_mutable` is the wrong protocol: a date has but one record.
+    of a record and its showing. There are two wrong protocols: `is_mutable`, a date has but one
+    record; `is_hasty`, a record is moved at once.
     """
 
     lake: str
@@ -64,6 +66,7 @@ class Place:
     lease_seconds: float = 3.0
     slow_seconds: float = 0.0
     is_mutable: bool = False
+    is_hasty: bool = False
     environment: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -130,6 +133,8 @@ def _fit_to(place: Place) -> None:
         slow_down_records(place.slow_seconds)
     if place.is_mutable:
         vars(lake.commit)["publish_record"] = partial(_replace, lake.commit.publish_record)
+    if place.is_hasty:
+        vars(lake.maintain)["archive_records"] = _move_at_once
 
 
 def _replace(
@@ -140,6 +145,18 @@ def _replace(
     published = publish_record(target, day, *rest, **named)
     target.remove(before)
     return published
+
+
+def _move_at_once(target: Lake, *_: Any) -> None:
+    """Moves all records but the newest, each in one go: first it is gone, then it is there."""
+    for record in newest_first(commits(target))[1:]:
+        content = target.read(record.path)
+        target.remove([record.path])
+        target.create(partial(_path_of, record.within(OLDER)), content)
+
+
+def _path_of(record: Commit) -> str:
+    return record.path
 
 
 def _parameters(place: Place, day: date, *, resume: bool) -> SnapshotParameters:
