@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
+from lake.changes import derive_changes, missing_pairs
 from lake.current import derive_current
 from lake.records import (
     Commit,
@@ -20,11 +22,13 @@ from lake.records import (
     entries,
     manifest_of,
     newest_commit,
+    newest_first,
     read_record,
     runs_of,
 )
 from lake.run import Run
 from lake.storage import Lake, StorageError, UnknownOutcomeError
+from lake.timeline import Pair
 from lake.writer import Manifest
 from schemas.table import SCHEMA_VERSION
 
@@ -80,11 +84,47 @@ def _show(
     run_id: str,
     content: dict[str, Any],
     require_held: Callable[[], None],
+    without: Collection[date] = (),
 ) -> Commit:
-    """Writes the current rows as they will be, unseen as yet, then publishes the record."""
-    current = derive_current(lake, snapshot_date, run_id, manifest_of(content))
+    """Writes the current rows and changes as they will be, unseen as yet, then publishes the record.
+
+    They will be so once the dates `without` are gone.
+    """
+    manifest = manifest_of(content)
+    current = derive_current(lake, snapshot_date, run_id, manifest, without)
+    for pair in missing_pairs(lake, current.new_pairs):
+        with suppress(OSError):  # a damaged run: history's readers are told so
+            derive_pair(lake, pair, {snapshot_date: manifest})
     content = {**content, "current": entries(current.manifest)}
     return publish_record(lake, snapshot_date, run_id, content, require_held, current.state)
+
+
+def derive_pair(lake: Lake, pair: Pair, known: Mapping[date, Manifest] | None = None) -> None:
+    """Writes what differs between two runs that show, or will once those of `known` do.
+
+    Raises OSError where the files of one cannot be read.
+    """
+    files = dict(known or {})
+    for day in pair.dates:
+        if day not in files:
+            record = newest_commit(lake, day)
+            if record is None:
+                raise FileNotFoundError(f"{lake.uri}: {day} has no commit")
+            files[day] = manifest_of(read_record(lake, record))
+    derive_changes(lake, pair, files[pair.snapshot_date], files[pair.previous_date])
+
+
+def forget(lake: Lake, dates: Collection[date], require_held: Callable[[], None]) -> None:
+    """Shows the newest run once more, with a history that is without the dates.
+
+    The lock of commits must be held. Returns once it has taken effect; nothing reads the dates as
+    history then, and they may go.
+    """
+    newest = next(iter(newest_first(commits(lake))), None)
+    if newest is not None:
+        content = read_record(lake, newest)
+        day, run_id = newest.snapshot_date, newest.run_id
+        await_effect(_show(lake, day, run_id, content, require_held, dates))
 
 
 def publish_record(

@@ -8,7 +8,7 @@ Reading them costs the same however long the history is; the views say what they
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from hashlib import sha256
 from typing import Any, Final
@@ -17,113 +17,83 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from lake.carry import TargetKey, targets_of
+from lake.carry import TargetKey
 from lake.records import (
-    commits,
     manifest_of,
     newest_commit,
-    newest_first,
     read_record,
     shown_commits,
 )
-from lake.run import Run, state_folder, version_of
+from lake.run import Run, state_folder
+from lake.state import STATE_TABLES, Current, state_before, state_targets
 from lake.storage import Lake
-from lake.writer import DataFile, Manifest, TablesWriter
+from lake.timeline import pairs_of, read_timeline, timeline_of, with_captures
+from lake.writer import Manifest, TablesWriter
+from schemas.captures import TARGET_CAPTURES
 from schemas.snapshots import FILTERED, SNAPSHOT_TARGETS, WHOLE
-from schemas.table import PATH_COLUMNS, SCHEMA_VERSION, Table
+from schemas.table import Table
 from schemas.tables import DATA_TABLES
 
 BATCH_ROWS: Final = 16_384
 """So many rows are copied at a time: it bounds the memory."""
-CURRENT_TABLES: Final = (*DATA_TABLES, SNAPSHOT_TARGETS)
-"""The tables of which there are current rows."""
-
 _Row = dict[str, Any]  # of snapshot_targets, with its snapshot_date and run_id
 
 
-@dataclass(frozen=True)
-class Current:
-    """A state of the current rows: its id, and its files."""
-
-    state: str
-    manifest: Manifest
-
-
-def current_schema(table: Table) -> pa.Schema:
-    """The schema of a table's current rows: the columns of the path are columns of the file."""
-    path = [pa.field(column.name, column.type) for column in PATH_COLUMNS]
-    return pa.schema([*path, *table.arrow_schema], metadata=table.arrow_schema.metadata)
-
-
-def derive_current(lake: Lake, snapshot_date: date, run_id: str, manifest: Manifest) -> Current:
-    """The current rows once the run shows for its date; the state before, where they are the same.
+def derive_current(
+    lake: Lake,
+    snapshot_date: date,
+    run_id: str,
+    manifest: Manifest,
+    without: Collection[date] = (),
+) -> Current:
+    """The current rows once the run shows for its date, and the dates `without` are gone.
 
     The files are written and unseen. The lock of commits must be held: the state before is that of
     the newest record. Where its files cannot be read, the history tells all anew.
     """
-    before = _state_before(lake)
+    before = state_before(lake)
     try:
-        return _derive(lake, snapshot_date, run_id, manifest, before)
+        return _derive(lake, snapshot_date, run_id, manifest, before, without)
     except (OSError, pa.ArrowException):
         if before is None:
             raise
-        return _derive(lake, snapshot_date, run_id, manifest, None)
+        return _derive(lake, snapshot_date, run_id, manifest, None, without)
 
 
 def _derive(
-    lake: Lake, snapshot_date: date, run_id: str, manifest: Manifest, before: Current | None
+    lake: Lake,
+    snapshot_date: date,
+    run_id: str,
+    manifest: Manifest,
+    before: Current | None,
+    without: Collection[date],
 ) -> Current:
-    old = {} if before is None else _targets(lake, before.manifest["snapshot_targets"])
+    old = {} if before is None else state_targets(lake, before.manifest["snapshot_targets"])
     own = _captures_of(lake, manifest, snapshot_date, run_id)
     chosen, doubtful = _choose(old, own, snapshot_date)
     if before is None or doubtful:
         wanted = None if before is None else doubtful
         chosen |= _search(lake, wanted, snapshot_date, own)
-    if before is not None and chosen == old:
+    timeline_before = None if before is None else read_timeline(lake, before.manifest)
+    if timeline_before is None:
+        shown = _shown_captures(lake, {snapshot_date, *without})
+        timeline = timeline_of([*shown, *own.values()])
+        new = {p for p in pairs_of(timeline) if snapshot_date in (p.snapshot_date, p.previous_date)}
+    else:
+        timeline = with_captures(timeline_before, own.values(), {snapshot_date, *without})
+        new = pairs_of(timeline) - pairs_of(timeline_before)
+    if before is not None and chosen == old and timeline.equals(timeline_before):
         return before
-    return _write(lake, chosen, run_id, manifest, before, old)
+    written = _write(lake, chosen, timeline, run_id, manifest, before, old)
+    return replace(written, new_pairs=frozenset(new))
 
 
-def has_state(lake: Lake) -> bool:
-    """Whether the current rows can be read from files of their own: from the first commit on.
-
-    Not where an older version made the newest commit, or somebody removed the files: the views then
-    find the rows in the history.
-    """
-    if next(commits(lake), None) is None:
-        return True
-    state = _state_before(lake)
-    if state is None:
-        return False
-    named = {file.path for files in state.manifest.values() for file in files}
-    there = {
-        file.path
-        for table in CURRENT_TABLES
-        for file in lake.files(state_folder(table.name, state.state))
-    }
-    return named <= there
-
-
-def current_targets(lake: Lake, content: Mapping[str, Any]) -> list[_Row]:
-    """The targets' captures of a record's current rows, as rows of snapshot_targets.
-
-    Empty where the record names no current rows, or they cannot be read any more.
-    """
-    try:
-        files = manifest_of(dict(content), "current").get(SNAPSHOT_TARGETS.name, ())
-        return list(_targets(lake, files).values())
-    except FileNotFoundError:
-        return []
-
-
-def _state_before(lake: Lake) -> Current | None:
-    """The state that the newest record names; None where it names none of today's schema."""
-    newest = next(iter(newest_first(commits(lake))), None)
-    if newest is None or not newest.state:
-        return None
-    manifest = manifest_of(read_record(lake, newest), "current")
-    versions = {version_of(file.path) for files in manifest.values() for file in files}
-    return Current(newest.state, manifest) if versions == {SCHEMA_VERSION} else None
+def _shown_captures(lake: Lake, without: Collection[date]) -> Iterator[_Row]:
+    """The complete captures of every other date."""
+    for day, record in shown_commits(lake).items():
+        if day not in without:
+            manifest = manifest_of(read_record(lake, record))
+            yield from _captures_of(lake, manifest, day, record.run_id).values()
 
 
 def _choose(
@@ -179,6 +149,7 @@ def _search(
 def _write(
     lake: Lake,
     chosen: Mapping[TargetKey, _Row],
+    timeline: pa.Table,
     run_id: str,
     manifest: Manifest,
     before: Current | None,
@@ -191,10 +162,8 @@ def _write(
             for table in DATA_TABLES:
                 for group in _groups(lake, table, [file.path for file in files[table.name]], rows):
                     writer.append({table.name: group})
-        targets = pa.Table.from_pylist(
-            list(chosen.values()), schema=current_schema(SNAPSHOT_TARGETS)
-        )
-        writer.append({SNAPSHOT_TARGETS.name: targets})
+        targets = pa.Table.from_pylist(list(chosen.values()), schema=SNAPSHOT_TARGETS.whole_schema)
+        writer.append({SNAPSHOT_TARGETS.name: targets, TARGET_CAPTURES.name: timeline})
         return Current(state, writer.publish())
 
 
@@ -243,7 +212,7 @@ def _groups(
 ) -> Iterator[pa.Table]:
     """The targets' rows of a table's files, with the columns of the path."""
     wanted = pa.array([f"{row['account_id']}\n{row['region']}" for row in targets], pa.string())
-    schema = current_schema(table)
+    schema = table.whole_schema
     for path in paths:
         with lake.open(path) as source:
             for batch in pq.ParquetFile(source).iter_batches(BATCH_ROWS):
@@ -269,17 +238,13 @@ def _with_path(rows: pa.Table, schema: pa.Schema, target: _Row) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=schema)
 
 
-def _targets(lake: Lake, files: Iterable[DataFile]) -> dict[TargetKey, _Row]:
-    return targets_of(lake, [file.path for file in files])
-
-
 def _captures_of(
     lake: Lake, manifest: Manifest, snapshot_date: date, run_id: str
 ) -> dict[TargetKey, _Row]:
     """The complete captures of a run, by target."""
     return {
         key: {**row, "snapshot_date": snapshot_date, "run_id": run_id}
-        for key, row in _targets(lake, manifest[SNAPSHOT_TARGETS.name]).items()
+        for key, row in state_targets(lake, manifest[SNAPSHOT_TARGETS.name]).items()
         if row["coverage"] in (WHOLE, FILTERED)
     }
 
@@ -291,7 +256,7 @@ class CurrentWriter(TablesWriter):
         super().__init__(
             lake,
             {
-                table.name: (state_folder(table.name, state), current_schema(table))
-                for table in CURRENT_TABLES
+                table.name: (state_folder(table.name, state), table.whole_schema)
+                for table in STATE_TABLES
             },
         )

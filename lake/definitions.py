@@ -1,32 +1,22 @@
 """The SQL that makes a warehouse: table views over the lake's files, then the analysis views.
 
 The table views are live: they read the commit records by name and show, for each date, the newest
-run in effect when the transaction began, so that all tables of a query agree. Pinned ones name the
-files of the runs that show when they are made.
+run in effect when the transaction began, so that all tables of a query agree.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+import re
+from collections.abc import Sequence
+from typing import Final
 
 import duckdb
 
-from lake.current import current_targets
-from lake.records import (
-    COMMITS,
-    OLDER,
-    Commit,
-    commits,
-    manifest_of,
-    newest_first,
-    read_record,
-)
-from lake.run import CURRENT, parts_glob, schema_path, version_of
+from lake.records import COMMITS, OLDER
+from lake.run import CURRENT, changes_glob, parts_glob, schema_path
 from lake.sql import text
 from lake.storage import Lake
-from lake.writer import Manifest
+from schemas.captures import CAPTURE_DIFFERENCES, TARGET_CAPTURES
 from schemas.image_amis import IMAGE_AMIS
 from schemas.image_builds import IMAGE_BUILDS
 from schemas.image_containers import IMAGE_CONTAINERS
@@ -34,7 +24,7 @@ from schemas.image_region_failures import IMAGE_REGION_FAILURES
 from schemas.snapshots import SNAPSHOT_TARGETS
 from schemas.table import SCHEMA_VERSION, Table
 from schemas.tables import TABLES
-from schemas.view import views
+from schemas.view import View, macros, views
 
 CURRENT_VIEWS: Final = {
     "current_targets": SNAPSHOT_TARGETS,
@@ -42,13 +32,21 @@ CURRENT_VIEWS: Final = {
     "current_amis": IMAGE_AMIS,
     "current_containers": IMAGE_CONTAINERS,
     "current_region_failures": IMAGE_REGION_FAILURES,
+    "target_captures": TARGET_CAPTURES,
 }
-"""The views of current rows, and the tables that they are rows of."""
+"""The views that a state of the current rows has files of, and the tables that they are rows of."""
+READERS_OF_CAPTURES: Final = {
+    "build_changes": IMAGE_BUILDS,
+    "builds_as_of": IMAGE_BUILDS,
+    "amis_as_of": IMAGE_AMIS,
+    "snapshot_diff": IMAGE_BUILDS,
+}
+"""Views and macros that join a table to the runs of some captures, and that table."""
 
 _RECORD_NAME: Final = "[0-9]{4}-[0-9]{2}-[0-9]{2}_[0-9]{1,15}_[0-9A-Za-z-]+(_[0-9A-Za-z-]+)?"
 _NEWEST_NAMES: Final = 100
 """Among so many of the newest names in the folder of records, one is a record's."""
-_VISIBLE_RUNS: Final = {
+VISIBLE_RUNS: Final = {
     "": "The run that shows for each date, by the commit records. Grain: one row a snapshot_date.",
     "snapshot_date": "The UTC date.",
     "run_id": "The newest run committed for the date.",
@@ -57,59 +55,54 @@ _VISIBLE_RUNS: Final = {
 
 
 def definitions(
-    lake: Lake, versions: Sequence[int] = (SCHEMA_VERSION,), *, has_state: bool = True
+    lake: Lake,
+    versions: Sequence[int] = (SCHEMA_VERSION,),
+    *,
+    has_state: bool = True,
+    has_changes: bool = True,
 ) -> list[str]:
     """The SQL statements that make the warehouse: views first, each with its comments.
 
     `versions` are the schema versions of the lake's files. With `has_state` the current rows are read
-    from the files that the newest record names; the views' own SQL finds the same in the history.
+    from the files that the newest record names, with `has_changes` what changed from the files of
+    changes; the views' own SQL finds the same in the history.
     """
-    statements = [_visible_runs(lake), *comments_on("visible_runs", _VISIBLE_RUNS)]
+    fast: dict[str, str] = {}
+    if has_state:
+        fast |= {name: _current_view(lake, table) for name, table in CURRENT_VIEWS.items()}
+    if has_state and has_changes:
+        fast[CAPTURE_DIFFERENCES.name] = _differences_view(lake)
+    statements = [_visible_runs(lake), *comments_on("visible_runs", VISIBLE_RUNS)]
     for table in TABLES.values():
         statements += _table_view(lake, table, versions)
     for view in views():
-        is_read = has_state and view.name in CURRENT_VIEWS
-        sql = _current_view(lake, CURRENT_VIEWS[view.name]) if is_read else view.sql
+        sql = fast.get(view.name) or _reading_files(lake, view, versions)
         statements.append(f"create view {view.name} as {sql}")
-    return statements
-
-
-def pinned_definitions(lake: Lake) -> list[str]:
-    """The statements of a warehouse whose table views name the files that show now."""
-    now_ms = time.time() * 1000
-    in_effect = (record for record in commits(lake) if record.effective_at_ms <= now_ms)
-    shown = {record.snapshot_date: record for record in reversed(newest_first(in_effect))}
-    contents = {day: read_record(lake, record) for day, record in sorted(shown.items())}
-    manifests = [manifest_of(content) for content in contents.values()]
-    newest = max(shown.values(), key=lambda record: record.effective_at_ms, default=None)
-    targets = current_targets(lake, contents[newest.snapshot_date]) if newest else []
-    by_run = {content["run_id"]: manifest_of(content) for content in contents.values()}
-    statements = [_pinned_runs(shown.values()), *comments_on("visible_runs", _VISIBLE_RUNS)]
-    for table in TABLES.values():
-        paths = [file.path for manifest in manifests for file in manifest[table.name]]
-        statements += _pinned_view(lake, table, paths)
-    for view in views():
-        sql = view.sql
-        if targets and view.name in CURRENT_VIEWS:
-            sql = _pinned_current_view(lake, CURRENT_VIEWS[view.name], targets, by_run)
-        statements.append(f"create view {view.name} as {sql}")
+    for macro in macros():
+        statements.append(create_macro(macro, _reading_files(lake, macro, versions)))
     return statements
 
 
 def view_columns() -> dict[str, list[tuple[str, str]]]:
-    """By view, its columns' names and SQL types, whatever lake there is."""
+    """By view and table macro, its columns' names and SQL types, whatever lake there is."""
     with duckdb.connect() as connection:
         for table in TABLES.values():
             columns = ", ".join(f"{c.name} {c.sql_type}" for c in table.documented_columns)
             connection.execute(f"create table {table.name} ({columns})")
         for view in views():
             connection.execute(f"create view {view.name} as {view.sql}")
+        for macro in macros():
+            connection.execute(create_macro(macro, macro.sql))
+        calls = {view.name: view.name for view in views()} | {
+            macro.name: f"(from {macro.name}({', '.join('null' for _ in macro.parameters)}))"
+            for macro in macros()
+        }
         return {
-            view.name: [
-                (name, sql_type)
-                for name, sql_type, *_ in connection.execute(f"describe {view.name}").fetchall()
+            name: [
+                (column, sql_type)
+                for column, sql_type, *_ in connection.execute(f"describe {call}").fetchall()
             ]
-            for view in views()
+            for name, call in calls.items()
         }
 
 
@@ -155,7 +148,7 @@ def _table_view(lake: Lake, table: Table, versions: Sequence[int]) -> list[str]:
     globs = [f"{table.name}/*/*/{parts_glob(version)}" for version in versions]
     patterns = [schema_path(table.name), *globs]
     arms = "\n    union all by name\n".join(
-        f"    select * from {_scan(lake, pattern)}"  # noqa: S608 - locations are quoted
+        f"    select * from {scan(lake, pattern)}"  # noqa: S608 - locations are quoted
         for pattern in patterns
     )
     return [
@@ -165,7 +158,7 @@ from visible_runs
 join (
 {arms}
 ) using (snapshot_date, run_id)""",  # noqa: S608 - names are the schema's
-        *_table_comments(table),
+        *table_comments(table),
     ]
 
 
@@ -200,80 +193,97 @@ join (
 ) using (state)"""  # noqa: S608 - names are the schema's, locations are quoted
 
 
+def _differences_view(lake: Lake) -> str:
+    """What differs between captures, from the files of changes that the captures name.
+
+    A capture whose file is not there ends the query with an error: it would pass for one that changed
+    nothing.
+    """
+    pattern = lake.glob(changes_glob())
+    return f"""{joined_differences(pattern)}
+union all by name
+select null::date as snapshot_date
+from (
+    select count(*) as missing_count
+    from target_captures as c
+    anti join (select string_split(file, '/') as parts from glob({text(pattern)})) as f
+        on
+            f.parts[-3] = 'snapshot_date=' || c.snapshot_date::varchar
+            and f.parts[-2] = 'run_id=' || c.run_id
+            and split_part(f.parts[-1], '.', 1) = 'since-' || c.previous_run_id
+    where c.previous_run_id is not null
+)
+where
+    case
+        when missing_count > 0
+            then error(
+                'what changed between ' || missing_count::varchar || ' captures and those before '
+                || 'them is not derived: run `imagelake maintain`, then `imagelake publish`'
+            )
+    end is not null"""  # noqa: S608 - locations are quoted
+
+
+def joined_differences(*patterns: str) -> str:
+    """The rows of the files of changes that the captures name, each once.
+
+    The arm without rows is the current views' (issue 26044).
+    """
+    names = ", ".join(f"d.{column.name}" for column in CAPTURE_DIFFERENCES.documented_columns)
+    return f"""select {names}
+from target_captures as c
+join (
+    select * from {scan_of(*patterns)}
+    union all by name
+    select null::varchar as run_id from range(0)
+) as d using (snapshot_date, capture_key)"""  # noqa: S608 - names are the schema's, locations are quoted
+
+
+def _reading_files(lake: Lake, view: View, versions: Sequence[int]) -> str:
+    """The view's SQL; where it joins a table to runs of captures, that table is read as it is.
+
+    DuckDB 1.x prunes the files by a join's keys through one join only, and the table's view is one.
+    The runs of captures all show, so that the view's filter is not needed.
+    """
+    table = READERS_OF_CAPTURES.get(view.name)
+    if table is None:
+        return view.sql
+    globs = [f"{table.name}/*/*/{parts_glob(version)}" for version in versions]
+    arms = "\n    union all by name\n".join(
+        f"    select * from {scan(lake, pattern)}"  # noqa: S608 - locations are quoted
+        for pattern in [schema_path(table.name), *globs]
+    )
+    names = ", ".join(column.name for column in table.documented_columns)
+    rows = f"(\nselect {names}\nfrom (\n{arms}\n)\n)"
+    joined = re.compile(rf"\bjoin {table.name}\b(?: as (\w+))?")
+    return joined.sub(lambda found: f"join {rows} as {found[1] or table.name}", view.sql)
+
+
+def create_macro(macro: View, sql: str) -> str:
+    """The statement that makes a table macro of a query."""
+    return f"create macro {macro.name}({', '.join(macro.parameters)}) as table\n{sql}"
+
+
 def _record_names(lake: Lake, folder: str) -> str:
     pattern = text(lake.glob(f"{folder}/*.json"))
     return f"(select parse_filename(file, true) as name from glob({pattern}))"  # noqa: S608 - quoted
 
 
-def _pinned_runs(shown: Iterable[Commit]) -> str:
-    rows = ",\n    ".join(
-        f"(date '{r.snapshot_date}', {text(r.run_id)}, make_timestamptz({r.effective_at_ms}000))"
-        for r in shown
-    )
-    empty = "(null::date, null::varchar, null::timestamptz)"
-    return f"""create view visible_runs as
-select snapshot_date, run_id, effective_at
-from (values
-    {rows or empty}
-) as runs (snapshot_date, run_id, effective_at)
-where run_id is not null"""  # noqa: S608 - dates and numbers, quoted ids
-
-
-def _pinned_view(lake: Lake, table: Table, paths: Sequence[str]) -> list[str]:
-    """The view of a table over the given files, an arm for each schema version among them."""
-    arms = "\nunion all by name\n".join(_arms(lake, table, paths))
-    names = ", ".join(column.name for column in table.documented_columns)
-    statement = f"create view {table.name} as\nselect {names}\nfrom (\n{arms}\n)"
-    return [statement, *_table_comments(table)]
-
-
-def _scan(lake: Lake, *patterns: str) -> str:
+def scan(lake: Lake, *patterns: str) -> str:
     """The files as a relation whose path columns have their types, whatever folders there are."""
-    listed = ", ".join(text(lake.glob(pattern)) for pattern in patterns)
+    return scan_of(*(lake.glob(pattern) for pattern in patterns))
+
+
+def scan_of(*patterns: str) -> str:
+    """As `scan`, the patterns being whole locations."""
+    listed = ", ".join(text(pattern) for pattern in patterns)
     return (
         f"read_parquet([{listed}], hive_partitioning = true, "
         "hive_types = {'snapshot_date': DATE, 'run_id': VARCHAR})"
     )
 
 
-def _pinned_current_view(
-    lake: Lake, table: Table, targets: Sequence[dict[str, Any]], manifests: Mapping[str, Manifest]
-) -> str:
-    """The targets' rows in the files of the runs that they were captured by.
-
-    Those files stay as long as their runs do; those of the live current rows for a day. The arm
-    without rows is the live view's (issue 26044).
-    """
-    runs = {row["run_id"]: None for row in targets}
-    paths = [file.path for run in runs for file in manifests[run][table.name]]
-    captures = ",\n    ".join(
-        f"({text(r['account_id'])}, {text(r['region'])}, date '{r['snapshot_date']}', "
-        f"{text(r['run_id'])})"
-        for r in targets
-    )
-    columns = "account_id, region, snapshot_date, run_id"
-    names = ", ".join(column.name for column in table.documented_columns)
-    arms = "\n    union all by name\n    ".join(_arms(lake, table, paths))
-    return f"""select {names}
-from (values
-    {captures}
-) as captures ({columns})
-join (
-    {arms}
-    union all by name
-    select null::varchar as run_id from range(0)
-) using ({columns})"""  # noqa: S608 - dates, quoted ids and locations
-
-
-def _arms(lake: Lake, table: Table, paths: Sequence[str]) -> list[str]:
-    """A relation for the files of each schema version; together they have today's columns."""
-    by_version: dict[int | None, list[str]] = {SCHEMA_VERSION: [schema_path(table.name)]}
-    for path in paths:
-        by_version.setdefault(version_of(path), []).append(path)
-    return [f"select * from {_scan(lake, *group)}" for group in by_version.values()]  # noqa: S608 - quoted
-
-
-def _table_comments(table: Table) -> list[str]:
+def table_comments(table: Table) -> list[str]:
+    """The statements that say of a table's view and columns what they are."""
     comments = {column.name: column.doc for column in table.documented_columns}
     comment = f"{table.grain[0].upper()}{table.grain[1:]}. Key: {', '.join(table.key)}."
     return comments_on(table.name, {"": comment, **comments})

@@ -10,17 +10,23 @@ from datetime import UTC, date, datetime
 from typing import Final
 
 from lake.records import Commit, commits, newest_first
-from lake.run import CURRENT, RAW, SCHEMA_RUN, began_at
+from lake.run import CHANGES, CURRENT, RAW, SCHEMA_RUN, began_at
 from lake.storage import Lake, StoredFile
 from schemas.tables import TABLES
 
 RunKey = tuple[date, str]
 """A run's date and id."""
+ChangesKey = tuple[date, str, str]
+"""A run's date and id, and the id of the run that it is compared with."""
 
 _PLACE: Final = re.compile(
     r"[^/]+/snapshot_date=(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})/run_id=(?P<run>[^/]+)/[^/]+"
 )
 
+_CHANGES: Final = re.compile(
+    r"[^/]+/snapshot_date=(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})/run_id=(?P<run>[^/]+)"
+    r"/since-(?P<previous>[^/.]+)[^/]*"
+)
 _STATE: Final = re.compile(r"[^/]+/[^/]+/state=([^/]+)/[^/]+")
 
 
@@ -50,13 +56,15 @@ class RunFiles:
 class Inventory:
     """Data files and raw pages by run, the current rows' files by state, the records by date.
 
-    The records of a date have the newest first.
+    The records of a date have the newest first. `changes` are the files of what differs between two
+    runs, by the later one's date and id and the earlier one's id.
     """
 
     data: dict[RunKey, RunFiles]
     raw: dict[RunKey, RunFiles]
     states: dict[str, RunFiles]
     records: dict[date, list[Commit]]
+    changes: dict[ChangesKey, StoredFile]
 
 
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
@@ -73,7 +81,12 @@ def take_inventory(lake: Lake) -> Inventory:
     for file in lake.files(CURRENT):
         if (match := _STATE.fullmatch(file.path)) and began_at(match[1]):
             states[match[1]].files.append(file)
-    return Inventory(data, raw, dict(states), records_by_date(lake))
+    changes = {
+        (date.fromisoformat(match["date"]), match["run"], match["previous"]): file
+        for file in lake.files(CHANGES)
+        if (match := _CHANGES.fullmatch(file.path)) and began_at(match["run"])
+    }
+    return Inventory(data, raw, dict(states), records_by_date(lake), changes)
 
 
 def records_by_date(lake: Lake) -> dict[date, list[Commit]]:

@@ -14,12 +14,15 @@ from datetime import date, datetime
 from typing import Final
 
 from lake.archive import archive_records
-from lake.commit import COMMIT_LOCK, CommitError
+from lake.changes import missing_pairs
+from lake.commit import COMMIT_LOCK, CommitError, derive_pair, forget
 from lake.compact import compact, is_scattered
 from lake.inventory import Inventory, RunFiles, records_by_date, take_inventory
 from lake.records import COMMITS, OLDER, Commit, manifest_of, newest_first, read_record
-from lake.retention import Keep, Plan, plan_removals
+from lake.retention import Keep, Plan, changes_without, plan_removals
+from lake.state import state_before
 from lake.storage import Lake
+from lake.timeline import pairs_of, read_timeline
 from schemas.tables import TABLES
 
 MAINTAIN_LOCK: Final = "maintain"
@@ -71,6 +74,8 @@ def maintain(
         say("moving old commit records aside")
         archive_records(lake, now, keep.orphan_age, require_alone)
         done = _removals(plan, inventory, changed)
+        say("deriving changes")
+        _derive_missing(lake, say)
         for removal, record in _scattered(lake, take_inventory(lake), keep, now):
             say(f"compacting {record.snapshot_date}")
             with suppress(CommitError):  # a run of the date was committed meanwhile: the next time
@@ -94,6 +99,8 @@ def _drop_records(
     if changed and plan.expired:
         changed |= plan.expired
     dropped = [r for day, of in plan.records.items() if day not in changed for r in of]
+    if plan.expired - changed:
+        forget(lake, plan.expired, require_held)
     showing = {of[0] for of in there.values()}
     for is_showing in (False, True):
         for folder in (COMMITS, OLDER):
@@ -122,10 +129,23 @@ def _remove_files(
         *(inventory.data[key] for key in plan.data if key not in runs),
         *(inventory.raw[key] for key in plan.raw if key[0] not in changed),
         *(inventory.states[state] for state in plan.states if state not in states),
+        RunFiles([inventory.changes[key] for key in changes_without(runs, plan.changes)]),
     ]
     for files in removed:
         require_held()
         lake.remove(files.paths)
+
+
+def _derive_missing(lake: Lake, say: Callable[[str], object]) -> None:
+    """Derives what changed between captures where no commit could, or an older version made it."""
+    state = state_before(lake)
+    timeline = None if state is None else read_timeline(lake, state.manifest)
+    if timeline is None:
+        return
+    for pair in missing_pairs(lake, pairs_of(timeline)):
+        say(f"deriving the changes of {pair.snapshot_date}")
+        with suppress(OSError):  # a damaged run, which `status --verify` names
+            derive_pair(lake, pair)
 
 
 def _scattered(
@@ -156,6 +176,9 @@ def _removals(plan: Plan, inventory: Inventory, changed: set[date]) -> list[Remo
         _removal("current rows as they were", f"state {state}", inventory.states[state])
         for state in plan.states
     ]
+    if plan.changes:
+        changes = RunFiles([inventory.changes[key] for key in plan.changes])
+        done.append(_removal("between runs of which one is gone", "changes", changes))
     return done + [
         Removal("left unfinished", leftover.path, 1, leftover.size_bytes)
         for leftover in plan.leftovers

@@ -6,7 +6,7 @@ age on, and looks at its files again under the lock under which they are removed
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
@@ -16,7 +16,7 @@ import duckdb
 from lake.carry import shown_run
 from lake.commit import ORPHAN_AGE
 from lake.definitions import definitions
-from lake.inventory import Inventory, RunKey
+from lake.inventory import ChangesKey, Inventory, RunKey
 from lake.records import Commit, commits, newest_first
 from lake.remote import let_read
 from lake.storage import Lake, Leftover
@@ -43,7 +43,7 @@ class Keep:
 
 @dataclass(frozen=True)
 class Plan:
-    """What may go: records by date, whole dates, files of runs, raw pages, states, leftovers.
+    """What may go: records by date, whole dates, files of runs, raw pages, states, changes, leftovers.
 
     With the reason, where it differs.
     """
@@ -53,6 +53,7 @@ class Plan:
     data: dict[RunKey, str]
     raw: dict[RunKey, str]
     states: list[str]
+    changes: list[ChangesKey]
     leftovers: list[Leftover]
 
 
@@ -85,7 +86,22 @@ def plan_removals(lake: Lake, inventory: Inventory, keep: Keep, now: datetime) -
         for leftover in lake.leftovers()
         if leftover.modified_at < (now - keep.orphan_age).timestamp()
     ]
-    return Plan(records, expired, data, raw, _superseded_states(inventory, keep, now), leftovers)
+    states = _superseded_states(inventory, keep, now)
+    kept = inventory.data.keys() - data.keys()
+    changes = [
+        key
+        for key in changes_without(kept, inventory.changes)
+        if inventory.changes[key].modified_at < (now - keep.orphan_age).timestamp()
+    ]
+    return Plan(records, expired, data, raw, states, changes, leftovers)
+
+
+def changes_without(runs: Set[RunKey], changes: Iterable[ChangesKey]) -> Iterator[ChangesKey]:
+    """Those of the changes that lie between two runs of which one is not among these."""
+    ids = {run_id for _, run_id in runs}
+    for day, run_id, previous_run_id in changes:
+        if (day, run_id) not in runs or previous_run_id not in ids:
+            yield day, run_id, previous_run_id
 
 
 def _reason(key: RunKey, expired: set[date]) -> str:

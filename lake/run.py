@@ -12,8 +12,12 @@ from schemas.table import SCHEMA_VERSION
 
 RAW: Final = "_raw"
 CURRENT: Final = "_current"
+CHANGES: Final = "_changes"
 SCHEMA_RUN: Final = "schema"
 """The run_id that files without rows are filed under."""
+SCHEMA_DATE: Final = "9999-12-31"
+"""Their date. It comes last: DuckDB 2.0 estimates all files of a glob by the first, and would take a
+table for empty, read it before what it is joined with, and so read every date for one."""
 
 _BEGAN: Final = "%Y%m%dT%H%M%S%fZ"
 _PART: Final = re.compile(r"/part-[0-9]{5}(?:\.v([0-9]+))?\.parquet$")
@@ -83,6 +87,28 @@ def state_folder(table: str, state: str) -> str:
     return f"{CURRENT}/{table}/state={state}"
 
 
+def changes_folder(snapshot_date: date, run_id: str) -> str:
+    """Where the changes are that a run shows."""
+    return f"{CHANGES}/{_partition(snapshot_date.isoformat(), run_id)}"
+
+
+def changes_path(snapshot_date: date, run_id: str, previous_run_id: str) -> str:
+    """The file of what differs between two runs."""
+    suffix = _suffix(SCHEMA_VERSION)
+    return f"{changes_folder(snapshot_date, run_id)}/since-{previous_run_id}{suffix}.parquet"
+
+
+def changes_glob(version: int = SCHEMA_VERSION) -> str:
+    """The pattern of the files of changes, as `parts_glob` has it."""
+    return f"{CHANGES}/*/*/since-*.v[{version}-9]*.parquet"
+
+
+def changes_schema_path() -> str:
+    """The file of changes without rows: never removed."""
+    suffix = _suffix(SCHEMA_VERSION)
+    return f"{CHANGES}/{_partition(SCHEMA_DATE, SCHEMA_RUN)}/since-none{suffix}.parquet"
+
+
 def version_of(path: str) -> int | None:
     """The schema version of a data file, by its name; None where it is none."""
     match = _PART.search(path)
@@ -91,7 +117,7 @@ def version_of(path: str) -> int | None:
 
 def schema_path(table: str, version: int = SCHEMA_VERSION) -> str:
     """The table's file without rows, which gives the views their columns: never removed."""
-    return part_path(f"{table}/{_partition('1970-01-01', SCHEMA_RUN)}", 0, version)
+    return part_path(f"{table}/{_partition(SCHEMA_DATE, SCHEMA_RUN)}", 0, version)
 
 
 def _suffix(version: int) -> str:

@@ -22,7 +22,7 @@ TEMPORARY: Final = ".tmp-"
 """What the name of an unfinished file has after its own: `part-00000.parquet.tmp-1a2b3c4d`."""
 LOCKS: Final = "_locks"
 """The lake's folder of locks."""
-FOLDERS: Final = frozenset({*TABLES, "_commits", "_current", "_locks", "_raw"})
+FOLDERS: Final = frozenset({*TABLES, "_changes", "_commits", "_current", "_locks", "_raw"})
 """The lake's own folders: whatever else lies beside them is somebody else's."""
 
 _TEMPORARY: Final = re.compile(re.escape(TEMPORARY) + "[0-9a-f]+$")

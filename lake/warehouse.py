@@ -17,17 +17,27 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lake.current import CURRENT_TABLES, current_schema, has_state
-from lake.definitions import comments_on, definitions, pinned_definitions
+from lake.changes import has_changes
+from lake.definitions import comments_on, definitions
+from lake.pinned import pinned_definitions
 from lake.records import newest_content
 from lake.remote import let_read
-from lake.run import SCHEMA_RUN, part_path, schema_path, state_folder, version_of
+from lake.run import (
+    SCHEMA_RUN,
+    changes_schema_path,
+    part_path,
+    schema_path,
+    state_folder,
+    version_of,
+)
 from lake.sql import text
+from lake.state import STATE_TABLES, has_state
 from lake.storage import TEMPORARY, Lake, StorageError
 from schemas import __version__
+from schemas.captures import CAPTURE_DIFFERENCES
 from schemas.table import SCHEMA_VERSION
 from schemas.tables import TABLES
-from schemas.view import column_comment, views
+from schemas.view import column_comment, macros, views
 
 STORAGE_VERSION: Final = "v1.0.0"
 """What every DuckDB from 1.0 on reads; a file that 2.0 writes as it comes, no 1.x opens."""
@@ -53,7 +63,10 @@ def publish(lake: Lake, path: Path) -> bool:
     """
     newest_content(lake)  # one of a newer imagelake is refused
     versions = write_schema_files(lake)
-    return _publish(lake, path, _LIVE, definitions(lake, versions, has_state=has_state(lake)))
+    statements = definitions(
+        lake, versions, has_state=has_state(lake), has_changes=has_changes(lake)
+    )
+    return _publish(lake, path, _LIVE, statements)
 
 
 def publish_pinned(lake: Lake, path: Path) -> bool:
@@ -67,7 +80,9 @@ def publish_pinned(lake: Lake, path: Path) -> bool:
 
 
 def _publish(lake: Lake, path: Path, kind: str, statements: list[str]) -> bool:
-    digest = hashlib.sha256("\n".join([*statements, repr(views())]).encode()).hexdigest()
+    digest = hashlib.sha256(
+        "\n".join([*statements, repr((views(), macros()))]).encode()
+    ).hexdigest()
     fingerprint = f"{kind} {digest}"
     if path.exists():
         if (found := _fingerprint_of(path)) == fingerprint:
@@ -163,8 +178,9 @@ def write_schema_files(lake: Lake) -> list[int]:
         for table in TABLES.values()
         for version in versions
     }
-    for table in CURRENT_TABLES:
-        schemas[part_path(state_folder(table.name, SCHEMA_RUN), 0)] = current_schema(table)
+    schemas[changes_schema_path()] = CAPTURE_DIFFERENCES.arrow_schema
+    for table in STATE_TABLES:
+        schemas[part_path(state_folder(table.name, SCHEMA_RUN), 0)] = table.whole_schema
     lacking = {
         path: schema for path, schema in schemas.items() if not _is_alike(lake, path, schema)
     }
@@ -187,6 +203,9 @@ def _build(lake: Lake, path: Path, statements: list[str]) -> None:
         connection.begin()  # one write to the disk for some hundred statements
         for statement in statements:
             connection.execute(statement)
+        for macro in macros():
+            comment = text(macro.comment)
+            connection.execute(f"comment on macro table {macro.name} is {comment}")
         for view in views():
             columns = connection.execute(f"describe {view.name}").fetchall()
             comments = {name: column_comment(view, name) for name, *_ in columns}

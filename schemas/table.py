@@ -36,6 +36,7 @@ _SQL_TYPES: Final = {
     INSTANT: "TIMESTAMPTZ",
     TAGS: "MAP(VARCHAR, VARCHAR)",
     pa.date32(): "DATE",
+    pa.uint64(): "UBIGINT",
 }
 
 
@@ -97,6 +98,12 @@ class Table:
             ],
             metadata={"imagelake.table": self.name, "imagelake.schema_version": str(version)},
         )
+
+    @cached_property
+    def whole_schema(self) -> pa.Schema:
+        """The Arrow schema of files that no path tells the date and run of."""
+        path = [pa.field(column.name, column.type) for column in PATH_COLUMNS]
+        return pa.schema([*path, *self.arrow_schema], metadata=self.arrow_schema.metadata)
 
     @property
     def documented_columns(self) -> tuple[Column, ...]:

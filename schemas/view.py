@@ -7,17 +7,22 @@ each column that no table documents. Views may build on each other; the order fo
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from graphlib import TopologicalSorter
 
-from schemas.sqlfile import sql_files
+from schemas.sqlfile import SqlFile, sql_files
 from schemas.tables import TABLES
+
+_PARAMETER = re.compile(r"\s*(\w+) \((.+)\)\s*")
 
 
 @dataclass(frozen=True)
 class View:
-    """A view: its name, purpose, grain, an example query, the columns' comments and its SQL."""
+    """A view: its name, purpose, grain, an example query, the columns' comments and its SQL.
+
+    A table macro is a view with parameters: their names, and what each takes.
+    """
 
     name: str
     purpose: str
@@ -25,6 +30,7 @@ class View:
     example: str
     columns: dict[str, str]
     sql: str
+    parameters: dict[str, str] = field(default_factory=dict)
 
     @property
     def comment(self) -> str:
@@ -35,22 +41,23 @@ class View:
 @cache
 def views() -> tuple[View, ...]:
     """Every analysis view, each after the views that it reads."""
-    by_name = {
-        file.name: View(
-            file.name,
-            file.purpose,
-            file.fields["grain"],
-            file.fields["example"],
-            file.columns,
-            file.sql,
-        )
-        for file in sql_files("views", ("grain", "example"))
-    }
+    by_name = {file.name: _view(file) for file in sql_files("views", ("grain", "example"))}
     reads = {
         name: {other for other in by_name if other != name and _mentions(view.sql, other)}
         for name, view in sorted(by_name.items())
     }
     return tuple(by_name[name] for name in TopologicalSorter(reads).static_order())
+
+
+@cache
+def macros() -> tuple[View, ...]:
+    """Every table macro, by name: its `parameters:` line has `name (what it takes)`, by semicolons."""
+    return tuple(_view(file) for file in sql_files("macros", ("parameters", "grain", "example")))
+
+
+def view_named(name: str) -> View:
+    """The view of that name. Raises KeyError where there is none."""
+    return {view.name: view for view in views()}[name]
 
 
 def column_comment(view: View, column: str) -> str:
@@ -65,6 +72,21 @@ def column_comment(view: View, column: str) -> str:
             if candidate.name == column:
                 return candidate.doc
     raise KeyError(f"{view.name}.sql: no `-- column {column}:` line, and no table has the column")
+
+
+def _view(file: SqlFile) -> View:
+    given = file.fields.get("parameters", "").split(";")
+    matches = [match for one in given if (match := _PARAMETER.fullmatch(one))]
+    parameters = {match[1]: match[2] for match in matches}
+    return View(
+        file.name,
+        file.purpose,
+        file.fields["grain"],
+        file.fields["example"],
+        file.columns,
+        file.sql,
+        parameters,
+    )
 
 
 def _tables_behind(view: View) -> list[str]:

@@ -50,7 +50,7 @@ def files(folder: Folder) -> set[str]:
         for path in (p.relative_to(folder.root).as_posix() for p in folder.root.rglob("*"))
         if folder.path(path).is_file()
         and not path.startswith("_locks/")
-        and "=1970-01-01" not in path
+        and "=9999-12-31" not in path
         and not path.startswith("_current/")
     }
 
@@ -106,7 +106,7 @@ def test_a_dry_run_says_what_would_go_and_removes_nothing(folder: Folder) -> Non
     assert maintain(folder, Keep(), after(8 * 24 * HOUR)) == planned
     first, _, second, _, last = maintain_lines(planned, is_dry=True)
     assert first.startswith("superseded: 6 files, ")
-    assert second.startswith("current rows as they were: 5 files, ")
+    assert second.startswith("current rows as they were: 6 files, ")
     assert last == "nothing was removed: this was a dry run"
 
 
@@ -187,7 +187,7 @@ def test_a_targets_newest_complete_capture_stays_whatever_its_age(
     commit_rows(folder, new, target_rows("us-east-1", 4))
     now = datetime(new.year, new.month, new.day, tzinfo=UTC) + timedelta(days=3650)
     maintain(folder, Keep(keep_days=30), now)
-    assert sorted(c.snapshot_date for c in commits(folder)) == [old, new]
+    assert sorted({c.snapshot_date for c in commits(folder)}) == [old, new]
     assert len(reader.arns("current_builds")) == 7
 
 

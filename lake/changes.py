@@ -1,0 +1,124 @@
+"""What differs between two captures, in files of their own: history is read without its snapshots.
+
+A file holds what differs between two runs, of every target that both captured whole. Runs never
+change, so neither does it: it is written before the commit that first needs it, and which files count
+is told by the captures that show. The view `capture_differences` says what is in them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+import duckdb
+import pyarrow as pa
+
+from lake.carry import rows_of
+from lake.records import commits
+from lake.run import (
+    CHANGES,
+    changes_path,
+    data_folder,
+    version_of,
+)
+from lake.sql import text
+from lake.state import state_before
+from lake.storage import Lake, glob_escaped
+from lake.timeline import Pair, pairs_of, read_timeline, timeline_of
+from lake.writer import Manifest
+from schemas.captures import CAPTURE_DIFFERENCES, TARGET_CAPTURES
+from schemas.image_builds import IMAGE_BUILDS
+from schemas.snapshots import SNAPSHOT_TARGETS, WHOLE
+from schemas.table import SCHEMA_VERSION
+from schemas.view import view_named
+
+_BUILDS: Final = IMAGE_BUILDS.name
+
+
+def has_changes(lake: Lake) -> bool:
+    """Whether every file of changes is there that the captures of the newest state name."""
+    state = state_before(lake)
+    try:
+        timeline = None if state is None else read_timeline(lake, state.manifest)
+    except FileNotFoundError:
+        return False
+    if timeline is None:
+        return next(commits(lake), None) is None  # an empty lake lacks nothing
+    return not missing_pairs(lake, pairs_of(timeline))
+
+
+def missing_pairs(lake: Lake, pairs: Iterable[Pair]) -> list[Pair]:
+    """The pairs whose differences have no file, the oldest first."""
+    there = {file.path for file in lake.files(CHANGES)}
+    return sorted(pair for pair in pairs if pair_path(pair) not in there)
+
+
+def pair_path(pair: Pair) -> str:
+    """The file of what differs between the pair's runs."""
+    return changes_path(pair.snapshot_date, pair.run_id, pair.previous_run_id)
+
+
+def derive_changes(lake: Lake, pair: Pair, later: Manifest, earlier: Manifest) -> None:
+    """Writes the file of what differs between two runs, whose data files are given.
+
+    Raises OSError where a run's files cannot be read.
+    """
+    path = pair_path(pair)
+    staged = lake.stage(path)
+    folders = [
+        data_folder(_BUILDS, pair.snapshot_date, pair.run_id),
+        data_folder(_BUILDS, pair.previous_date, pair.previous_run_id),
+    ]
+    try:
+        with lake.fetched(folders[0]) as after, lake.fetched(folders[1]) as before:
+            _compare(_captures(lake, pair, later, earlier), pair, after, before, staged)
+        lake.publish(staged, path)
+    except duckdb.Error as error:
+        raise OSError(f"{lake.uri}/{path}: {error}") from error
+    finally:
+        staged.unlink(missing_ok=True)
+
+
+def _captures(lake: Lake, pair: Pair, later: Manifest, earlier: Manifest) -> pa.Table:
+    """The whole captures of both runs, in order: the later ones with what they are compared with."""
+    runs = [
+        (pair.snapshot_date, pair.run_id, later),
+        (pair.previous_date, pair.previous_run_id, earlier),
+    ]
+    return timeline_of(
+        {**row, "snapshot_date": day, "run_id": run_id}
+        for day, run_id, manifest in runs
+        for row in rows_of(lake, [file.path for file in manifest[SNAPSHOT_TARGETS.name]])
+        if row["coverage"] == WHOLE
+    )
+
+
+def _compare(captures: pa.Table, pair: Pair, after: Path, before: Path, staged: Path) -> None:
+    """By the view's own SQL."""
+    columns = ", ".join(column.name for column in CAPTURE_DIFFERENCES.columns)
+    with duckdb.connect() as connection:
+        connection.execute("set timezone = 'UTC'")
+        connection.execute("set enable_progress_bar = false")
+        connection.register(TARGET_CAPTURES.name, captures)
+        runs = [
+            (after, pair.snapshot_date.isoformat(), pair.run_id),
+            (before, pair.previous_date.isoformat(), pair.previous_run_id),
+        ]
+        arms = "\n    union all by name\n".join(
+            f"    select *, date '{day}' as snapshot_date, {text(run_id)} as run_id "  # noqa: S608 - quoted
+            f"from read_parquet({_parts(folder)}, hive_partitioning = false, union_by_name = true)"
+            for folder, day, run_id in runs
+        )
+        connection.execute(f"create view {_BUILDS} as\n{arms}")
+        version = f"'imagelake.schema_version': '{SCHEMA_VERSION}'"
+        connection.execute(
+            f"copy (select {columns} from ({view_named(CAPTURE_DIFFERENCES.name).sql})) "  # noqa: S608 - the schema's names
+            f"to {text(str(staged))} "
+            f"(format parquet, compression zstd, kv_metadata {{{version}}})"
+        )
+
+
+def _parts(folder: Path) -> str:
+    paths = sorted(path for path in folder.iterdir() if version_of(f"/{path.name}"))
+    return f"[{', '.join(text(glob_escaped(str(path))) for path in paths)}]"

@@ -1,0 +1,83 @@
+"""The state of the current rows that the newest record names: its files, and whether they are there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from lake.carry import TargetKey, targets_of
+from lake.records import commits, manifest_of, newest_first, read_record
+from lake.run import state_folder, version_of
+from lake.storage import Lake
+from lake.timeline import Pair
+from lake.writer import DataFile, Manifest
+from schemas.captures import TARGET_CAPTURES
+from schemas.snapshots import SNAPSHOT_TARGETS
+from schemas.table import SCHEMA_VERSION
+from schemas.tables import DATA_TABLES
+
+CURRENT_TABLES: Final = (*DATA_TABLES, SNAPSHOT_TARGETS)
+"""The tables of which there are current rows."""
+STATE_TABLES: Final = (*CURRENT_TABLES, TARGET_CAPTURES)
+"""What a state of the current rows has files of."""
+
+_Row = dict[str, Any]  # of snapshot_targets, with its snapshot_date and run_id
+
+
+@dataclass(frozen=True)
+class Current:
+    """A state of the current rows: its id, its files, and what is compared that was not before."""
+
+    state: str
+    manifest: Manifest
+    new_pairs: frozenset[Pair] = frozenset()
+
+
+def has_state(lake: Lake) -> bool:
+    """Whether the current rows can be read from files of their own: from the first commit on.
+
+    Not where an older version made the newest commit, or somebody removed the files: the views then
+    find the rows in the history.
+    """
+    if next(commits(lake), None) is None:
+        return True
+    state = state_before(lake)
+    if state is None:
+        return False
+    if TARGET_CAPTURES.name not in state.manifest:
+        return False
+    named = {file.path for files in state.manifest.values() for file in files}
+    there = {
+        file.path
+        for table in STATE_TABLES
+        for file in lake.files(state_folder(table.name, state.state))
+    }
+    return named <= there
+
+
+def current_targets(lake: Lake, content: Mapping[str, Any]) -> list[_Row]:
+    """The targets' captures of a record's current rows, as rows of snapshot_targets.
+
+    Empty where the record names no current rows, or they cannot be read any more.
+    """
+    try:
+        files = manifest_of(dict(content), "current").get(SNAPSHOT_TARGETS.name, ())
+        return list(state_targets(lake, files).values())
+    except FileNotFoundError:
+        return []
+
+
+def state_before(lake: Lake) -> Current | None:
+    """The state that the newest record names; None where it names none of today's schema."""
+    newest = next(iter(newest_first(commits(lake))), None)
+    if newest is None or not newest.state:
+        return None
+    manifest = manifest_of(read_record(lake, newest), "current")
+    versions = {version_of(file.path) for files in manifest.values() for file in files}
+    return Current(newest.state, manifest) if versions == {SCHEMA_VERSION} else None
+
+
+def state_targets(lake: Lake, files: Iterable[DataFile]) -> dict[TargetKey, _Row]:
+    """The rows of snapshot_targets files of a state, by target."""
+    return targets_of(lake, [file.path for file in files])

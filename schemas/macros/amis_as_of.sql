@@ -1,0 +1,27 @@
+-- The AMIs as the lake knew them on a day: of every target those of its newest complete capture
+-- filed under that UTC day or an earlier one, whole before filtered, as current_amis does for now.
+-- parameters: as_of (an instant, a date, or text of either)
+-- grain: one row an AMI of a build (account_id, region, image_arn, position)
+-- example: select ami_region, ami_id, ami_name from amis_as_of('2026-11-20') order by all
+with captures as (
+    select
+        account_id,
+        region,
+        snapshot_date,
+        run_id
+    from target_captures
+    where
+        snapshot_date <= if(
+            length(as_of::varchar) = 10,
+            try_cast(as_of::varchar as date),
+            (as_of::varchar::timestamptz at time zone 'UTC')::date
+        )
+    qualify row_number() over (
+        partition by account_id, region
+        order by coverage = 'whole' desc, snapshot_date desc
+    ) = 1
+)
+
+select image_amis.*
+from captures
+join image_amis using (snapshot_date, run_id, account_id, region)
