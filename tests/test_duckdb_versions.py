@@ -40,7 +40,9 @@ connection = duckdb.connect(sys.argv[1], read_only=True)
 connection.execute("set timezone = 'UTC'")
 views = [name for (name,) in connection.execute(
     "select view_name from duckdb_views() where not internal order by all").fetchall()]
-queries += [f"select * from {name}" for name in views if name != "warehouse_info"]
+exact = {"target_freshness": "* exclude (age_hours)"}  # what goes by the clock to a tenth of an hour
+queries += [
+    f"select {exact.get(name, '*')} from {name}" for name in views if name != "warehouse_info"]
 answers = {query: sorted(map(repr, connection.execute(query).fetchall())) for query in queries}
 json.dump({"version": duckdb.__version__, "answers": answers}, sys.stdout)
 """

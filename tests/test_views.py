@@ -413,8 +413,19 @@ def test_a_golden_ami_is_the_newest_available_one_of_its_region(
 def test_a_failed_build_says_what_failed_and_where(history: duckdb.DuckDBPyConnection) -> None:
     """The component's words come first, then the distribution's."""
     query = "select * exclude (snapshot_date, captured_at) from failed_builds order by arn"
-    home = (*A, arn_of(A, "web/1.10.0/2"), "WEB", "AMI", "Linux", "web", "1.10.0", 2, None)
-    other = (*B, arn_of(B, "batch/1.0.0/1"), "BATCH", "AMI", "Linux", "batch", "1.0.0", 1, None)
+    home = (*A, arn_of(A, "web/1.10.0/2"), "WEB", "AMI", "Linux", HOME, "web", "1.10.0", 2, None)
+    other = (
+        *B,
+        arn_of(B, "batch/1.0.0/1"),
+        "BATCH",
+        "AMI",
+        "Linux",
+        OTHER,
+        "batch",
+        "1.0.0",
+        1,
+        None,
+    )
     component = ("arn:component", "build", "Install", "ExecuteBash")
     words = ("exit status 1", "/aws/imagebuilder/web")
     assert rows(history, query) == [
@@ -491,16 +502,14 @@ def test_no_view_depends_on_the_sessions_time_zone(warehouse: Path) -> None:
     """Days are UTC days and instants are instants, in New York too."""
     names = (*TABLES, *(view.name for view in views()), "visible_runs")
     found = []
-    for zone in ("UTC", "America/New_York"):
-        with connect(warehouse) as connection:
+    with connect(warehouse) as connection:
+        connection.begin()  # so that now() is the same for both
+        for zone in ("UTC", "America/New_York"):
             connection.execute(f"set timezone = '{zone}'")
             columns = {name: plain_columns(connection, name) for name in names}
             queries = {name: f"select {columns[name]} from {name}" for name in names}  # noqa: S608 - the views' own words
             found.append(
-                {
-                    name: sorted(map(repr, rows(connection, query)))
-                    for name, query in queries.items()
-                }
+                {name: sorted(map(repr, rows(connection, query))) for name, query in queries.items()}
             )
     assert found[0] == found[1]
     assert all(found[0][name] for name in TABLES)

@@ -21,6 +21,7 @@ select
     b.name,
     b.type,
     b.platform,
+    b.image_owner_account,
     b.image_slug,
     b.semantic_version,
     b.build_number,
