@@ -54,7 +54,7 @@ places as (
         count(distinct c.arn) as reached_count,
         c.newest_arn,
         min(c.place) > 1 as is_missing_in_newest,
-        min({'place': c.place, 'position': a.position, 'arn': c.arn, 'ami_id': a.ami_id}) as last
+        min({'place': c.place, 'order': -a.position, 'arn': c.arn, 'ami_id': a.ami_id}) as last
     from considered as c
     join current_amis as a
         on a.account_id = c.account_id and a.region = c.region and a.image_arn = c.arn

@@ -1,6 +1,7 @@
 -- Every build that was ever listed, as its newest capture shows it: those of current_builds, and those
 -- that are gone from them. Of a target's captures those count that current_targets chooses among: the
--- whole ones, and the filtered ones of a target that was never read whole.
+-- whole ones, and the filtered ones of a target that was never read whole. A build without an ARN cannot
+-- be followed and is left out.
 -- grain: one row a build (account_id, region, arn)
 -- example: select name, semantic_version, build_number, state_status, captured_at as last_seen_at from last_known_builds where not is_present order by captured_at desc limit 10
 -- column is_present: True where the target's newest complete capture still lists the build. False says that it is gone from the list, not why.

@@ -50,5 +50,5 @@ where
     b.state_status in (
         'PENDING', 'CREATING', 'BUILDING', 'TESTING', 'DISTRIBUTING', 'INTEGRATING'
     )
-    and (epoch_us(b.captured_at) - epoch_us(b.created_at)) / 3600e6
-    >= greatest(24, coalesce(u.usual_hours, 0))
+    and (epoch_us(b.captured_at) - epoch_us(b.created_at)) / 3600e6 >= 24
+    and (epoch_us(b.captured_at) - epoch_us(b.created_at)) / 3600e6 > coalesce(u.usual_hours, 0)
