@@ -1,7 +1,8 @@
 """The analysis views: one `.sql` file each, whose header says what it answers and its grain.
 
-The header is comment lines: the purpose, then `grain:`, `example:` and a `column NAME:` line for
-each column that no table documents. Views may build on each other; the order follows from the names.
+The header is comment lines: the purpose, then `grain:`, `asks:` (a question in words), `example:`
+(the query that answers it) and a `column NAME:` line for each column that no table documents. Views
+may build on each other; the order follows from the names.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ from schemas.tables import TABLES
 
 @dataclass(frozen=True)
 class View:
-    """A view: its name, purpose, grain, an example query, the columns' comments and its SQL."""
+    """A view: its name, purpose, grain, a question and its query, the columns' comments, its SQL."""
 
     name: str
     purpose: str
     grain: str
+    asks: str
     example: str
     columns: dict[str, str]
     sql: str
@@ -40,11 +42,12 @@ def views() -> tuple[View, ...]:
             file.name,
             file.purpose,
             file.fields["grain"],
+            file.fields.get("asks", ""),
             file.fields["example"],
             file.columns,
             file.sql,
         )
-        for file in sql_files("views", ("grain", "example"))
+        for file in sql_files("views", ("grain", "example"), optional=("asks",))
     }
     reads = {
         name: {other for other in by_name if other != name and _mentions(view.sql, other)}

@@ -15,7 +15,10 @@ from lake.warehouse import connect, publish
 from schemas.tables import TABLES
 from schemas.view import View, views
 from tests.rows import Target, ami, arn_of, build, container_uri, covered, noon, of_build
+from tests.small_history import small_lake, small_warehouse
 from tests.test_writer import Rows, commit_rows
+
+__all__ = ["small_lake", "small_warehouse"]  # fixtures are used by their names
 
 DAY_1, DAY_2, DAY_3 = date(2025, 11, 18), date(2025, 11, 19), date(2025, 11, 20)
 HOME, OTHER, THIRD = "111111111111", "222222222222", "333333333333"
@@ -409,13 +412,17 @@ def plain_columns(connection: duckdb.DuckDBPyConnection, view: str) -> str:
     )
 
 
-def test_no_view_depends_on_the_sessions_time_zone(warehouse: Path) -> None:
-    """Days are UTC days and instants are instants, in New York too."""
+@pytest.mark.parametrize("name", ["warehouse", "small_warehouse"])
+def test_no_view_depends_on_the_sessions_time_zone(
+    name: str, request: pytest.FixtureRequest
+) -> None:
+    """Days are UTC days and instants are instants, in New York and on Kiritimati too."""
+    warehouse = request.getfixturevalue(name)
     names = (*TABLES, *(view.name for view in views()), "visible_runs")
     found = []
     with connect(warehouse) as connection:
         connection.begin()  # so that now() is the same for both
-        for zone in ("UTC", "America/New_York"):
+        for zone in ("UTC", "America/New_York", "Pacific/Kiritimati"):
             connection.execute(f"set timezone = '{zone}'")
             columns = {name: plain_columns(connection, name) for name in names}
             queries = {name: f"select {columns[name]} from {name}" for name in names}  # noqa: S608 - the views' own words
@@ -425,5 +432,5 @@ def test_no_view_depends_on_the_sessions_time_zone(warehouse: Path) -> None:
                     for name, query in queries.items()
                 }
             )
-    assert found[0] == found[1]
+    assert found[0] == found[1] == found[2]
     assert all(found[0][name] for name in TABLES)

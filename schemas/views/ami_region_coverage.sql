@@ -2,6 +2,7 @@
 -- and build number, reached with an AVAILABLE AMI, and those of them that the newest one misses. An AMI
 -- whose own state was not sent counts as its build does.
 -- grain: one row an image, AMI region and AMI account (account_id, region, image_owner_account, image_slug, ami_region, ami_account_id)
+-- asks: In which regions is the newest build missing that those before it reached?
 -- example: select name, ami_region, newest_arn, last_arn from ami_region_coverage where is_missing_in_newest order by name, ami_region
 -- column name: The image's name in its newest AVAILABLE build.
 -- column considered_count: AVAILABLE builds looked at: five, or as many as the image has.

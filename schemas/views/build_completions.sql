@@ -3,6 +3,7 @@
 -- created; the later one is the first to show it AVAILABLE, FAILED, CANCELLED or whatever comes after
 -- those. The API gives no time of the end, so the true duration lies between the two bounds.
 -- grain: one row a build whose end was seen (account_id, region, arn)
+-- asks: Which images take longest to build?
 -- example: select image_slug, count(*) as builds, round(max(at_most_hours), 1) as longest_hours from build_completions group by image_slug order by longest_hours desc limit 10
 -- column state_status: The first state after its end that a capture shows.
 -- column captured_at: When the first capture that shows the build ended was taken.

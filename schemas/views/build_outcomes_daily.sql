@@ -3,6 +3,7 @@
 -- succeeded; a DELETED one failed where it tells of a failure. What else it was, and how a build ended
 -- that was last seen running and is gone, is not known.
 -- grain: one row a UTC day, image, build type and platform (created_date, account_id, region, image_owner_account, image_slug, build_type, platform)
+-- asks: How many builds succeeded and failed, day by day?
 -- example: select created_date, sum(succeeded_count)::bigint as succeeded, sum(failed_count)::bigint as failed from build_outcomes_daily group by created_date order by created_date desc limit 14
 -- column created_date: The UTC day of created_at; NULL where that is not known.
 -- column build_count: Builds of that day.

@@ -3,6 +3,7 @@
 -- AMIs that were deprecated or disabled count, as they are stored all the same; failed and deleted
 -- ones do not. An AMI whose own state was not sent counts as its build does.
 -- grain: one row an AMI of a build (account_id, region, image_arn, position)
+-- asks: Which images keep the most AMIs beyond the newest three builds?
 -- example: select name, ami_region, count(*) as amis, min(created_at) as oldest from build_sprawl group by all order by amis desc limit 10
 -- column state_status: The build's state.
 -- column ami_state_status: The AMI's own state, or its build's.

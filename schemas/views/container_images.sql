@@ -2,6 +2,7 @@
 -- moves to whoever pushes it last, so the newest AVAILABLE build by creation time that lists the URI
 -- owns it, whichever image or target it is of.
 -- grain: one row an image URI of a build (account_id, region, image_arn, image_uri)
+-- asks: Which build does each :latest stand for now?
 -- example: select image_uri, name, semantic_version, build_number from container_images where tag = 'latest' and is_owner order by image_uri
 -- column state_status: The build's state.
 -- column owner_arn: The build that the URI stands for now; NULL where no AVAILABLE build lists it.

@@ -2,6 +2,7 @@
 -- error. What differs from build to build in an error (ARNs, ids, hashes, times, addresses, numbers)
 -- is folded into words in angle brackets, so that one failure in many builds is one row.
 -- grain: one row a failure (failure_step, failure_component, failure_component_phase, failure_component_step, failure_component_action, error_pattern)
+-- asks: Which failures cost the most builds?
 -- example: select failure_step, failure_component, error_pattern, build_count, image_count, last_seen_at from failure_hotspots order by build_count desc limit 10
 -- column failure_component: The component's name from failure_component_arn, whatever its account, region and version; the ARN itself where it holds none.
 -- column error_pattern: failed_builds.error_message with what differs folded: `<arn>`, `<uuid>`, `<time>`, `<ip>`, `<id>`, `<n>`; NULL where nothing was said.

@@ -2,6 +2,7 @@
 -- for every image that has builds listed. An image without one has no age: succeeded_count tells
 -- whether it ever had.
 -- grain: one row an image (account_id, region, image_owner_account, image_slug)
+-- asks: Which images have no golden build, or the oldest?
 -- example: select name, age_days, golden_arn, newest_created_at from image_age order by age_days desc nulls first limit 10
 -- column name: The image's name in its newest build.
 -- column platform: The platform of its newest build.

@@ -3,6 +3,7 @@
 -- whole ones, and the filtered ones of a target that was never read whole. A build without an ARN cannot
 -- be followed and is left out.
 -- grain: one row a build (account_id, region, arn)
+-- asks: Which builds disappeared last, and what were they?
 -- example: select name, semantic_version, build_number, state_status, captured_at as last_seen_at from last_known_builds where not is_present order by captured_at desc limit 10
 -- column is_present: True where the target's newest complete capture still lists the build. False says that it is gone from the list, not why.
 with captures as (

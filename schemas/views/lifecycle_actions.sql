@@ -1,6 +1,7 @@
 -- What lifecycle policies did: for each run of one the builds that it was the last to act on, by their
 -- last known state, those that are gone from the list too. A later run takes a build over.
 -- grain: one row a lifecycle execution in a target (account_id, region, lifecycle_execution_id)
+-- asks: What did the lifecycle policies do last?
 -- example: select lifecycle_execution_id, states, build_count, gone_count, last_seen_at from lifecycle_actions order by last_seen_at desc limit 10
 -- column build_count: Builds that the execution was the last to act on.
 -- column image_count: Images that these are builds of.

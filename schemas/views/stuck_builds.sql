@@ -4,6 +4,7 @@
 -- the longest. Captures a day apart tell an end only to the day, so the rule errs to the side of
 -- patience. An image of which no end was seen has the 24 hours alone.
 -- grain: one row a stuck build (account_id, region, arn)
+-- asks: Which builds run longer than theirs usually do?
 -- example: select name, semantic_version, build_number, state_status, running_hours, usual_hours from stuck_builds order by running_hours desc
 -- column running_hours: Hours from created_at to the capture that still shows the build running.
 -- column usual_hours: What the image's builds usually take at the most; NULL where no end was seen.

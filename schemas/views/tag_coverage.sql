@@ -1,6 +1,7 @@
 -- How many of a target's current builds carry each tag key that any of them carries, and each key that
 -- the newest snapshot was told to require (`--required-tag`), with 0 builds where none does.
 -- grain: one row a target and tag key (account_id, region, tag_key)
+-- asks: How many builds lack each required tag?
 -- example: select tag_key, sum(tagged_count)::bigint as tagged, sum(untagged_count)::bigint as untagged from tag_coverage where is_required group by tag_key order by untagged desc
 -- column tag_key: The tag's key, to the letter: `team` is another key than `Team`.
 -- column is_required: True where the newest snapshot's parameters list the key as required.

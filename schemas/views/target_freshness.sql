@@ -2,6 +2,7 @@
 -- (current_targets), how the last attempt to read it ended, and how many failed since. Stale is what is
 -- older than 36 hours: a daily snapshot that was missed, and half a day.
 -- grain: one row a target that was ever asked (account_id, region)
+-- asks: Which targets are stale, and why?
 -- example: select account_id, region, captured_at, failed_attempt_count, last_error_code from target_freshness where is_stale order by captured_at nulls first
 -- column snapshot_date: The date of its newest complete capture; NULL where there is none.
 -- column captured_at: When that was taken.
