@@ -24,7 +24,7 @@ def arn_of(target: Target, image: str) -> str:
     return f"arn:aws:imagebuilder:{target[1]}:{target[0]}:image/{image}"
 
 
-def build(target: Target, day: date, image: str, status: str, **more: Any) -> Row:
+def build(target: Target, day: date, image: str, status: str | None, **more: Any) -> Row:
     """A build by `slug/version/number`, as the API and its ARN tell it."""
     slug, version, number = image.split("/")
     major, minor, patch = map(int, version.split("."))
@@ -58,7 +58,12 @@ def of_build(target: Target, day: date, image: str, **columns: Any) -> Row:
 
 
 def ami(
-    target: Target, day: date, image: str, position: int, region: str, status: str | None
+    target: Target,
+    day: date,
+    image: str,
+    position: int,
+    region: str | None,
+    status: str | None,
 ) -> Row:
     """An AMI whose id tells its image, version, build and region."""
     return of_build(

@@ -14,6 +14,7 @@ import pytest
 from lake.folder import Folder
 from lake.location import open_folder
 from lake.warehouse import connect, publish
+from schemas.api import BUILD_STATUSES
 from schemas.view import views
 from tests.rows import Row, Target, ami, arn_of, build, container_uri, covered
 from tests.small_history import (
@@ -443,9 +444,9 @@ def test_attempts_since_the_newest_complete_capture_are_counted(ask: Any) -> Non
     assert ask(query, *runs) == [(DAYS[1], "skipped", 2)]
 
 
-@pytest.mark.parametrize(
-    ("days", "due", "days_left"),
-    [
+def test_a_deprecation_is_due_in_so_many_days(ask: Any) -> None:
+    """Whole days, rounded down; the bounds are 30, 60 and 90 times 24 hours."""
+    expected = [
         (-0.5, "overdue", -1),
         (0.5, "30 days", 0),
         (29.5, "30 days", 29),
@@ -454,21 +455,19 @@ def test_attempts_since_the_newest_complete_capture_are_counted(ask: Any) -> Non
         (60.5, "90 days", 60),
         (89.5, "90 days", 89),
         (90.5, "later", 90),
-    ],
-)
-def test_a_deprecation_is_due_in_so_many_days(
-    ask: Any, days: float, due: str, days_left: int
-) -> None:
-    to_be = build(
-        HOME,
-        DAYS[0],
-        "web/1.0.0/1",
-        "AVAILABLE",
-        deprecation_time=datetime.now(UTC) + timedelta(days=days),
-    )
-    assert ask("select due, days_left from deprecations", whole_run(0, [to_be])) == [
-        (due, days_left)
     ]
+    builds = [
+        build(
+            HOME,
+            DAYS[0],
+            f"web/1.0.0/{number}",
+            "AVAILABLE",
+            deprecation_time=datetime.now(UTC) + timedelta(days=days),
+        )
+        for number, (days, *_) in enumerate(expected)
+    ]
+    query = "select due, days_left from deprecations order by build_number"
+    assert ask(query, whole_run(0, builds)) == [(due, left) for _, due, left in expected]
 
 
 def test_a_successor_is_newer_by_numbers_and_available(ask: Any) -> None:
@@ -516,14 +515,20 @@ OUTCOMES: dict[str | None, str] = {
 }
 
 
-@pytest.mark.parametrize(("status", "outcome"), OUTCOMES.items())
-def test_every_state_is_one_outcome(ask: Any, status: str | None, outcome: str) -> None:
+def test_every_state_is_one_outcome(ask: Any) -> None:
     """All that the API is known to send, one that it is not, and none at all."""
+    assert {*BUILD_STATUSES, "ARCHIVED", None} == set(OUTCOMES)
     names = ("succeeded", "failed", "cancelled", "running", "other")
-    counts = ", ".join(f"{name}_count" for name in names)
-    builds = [build(HOME, DAYS[0], "web/1.0.0/1", status, created_at=at(16, 1))]  # type: ignore[arg-type]  # a state that was not sent
-    found = ask(f"select {counts} from build_outcomes_daily", whole_run(0, builds))  # noqa: S608 - the test's own words
-    assert found == [tuple(int(name == outcome) for name in names)]
+    builds = [build(HOME, DAYS[0], f"{str(status).lower()}/1.0.0/1", status) for status in OUTCOMES]
+    query = """
+        select image_slug, succeeded_count, failed_count, cancelled_count, running_count, other_count
+        from build_outcomes_daily
+    """
+    found = {slug: counts for slug, *counts in ask(query, whole_run(0, builds))}
+    assert found == {
+        str(status).lower(): [int(name == outcome) for name in names]
+        for status, outcome in OUTCOMES.items()
+    }
 
 
 def test_what_is_deleted_failed_where_it_tells_of_a_failure(ask: Any) -> None:
@@ -560,6 +565,46 @@ def test_usual_is_what_nineteen_of_twenty_builds_took(ask: Any) -> None:
         runs.append(whole_run(day, builds))
     query = "select arn, running_hours, usual_hours, completion_count from stuck_builds"
     assert ask(query, *runs) == [(arn_of(HOME, "web/2.0.0/2"), 39.0, 38.0, 20)]
+
+
+def test_a_build_ends_between_captures_of_several_pages(ask: Any) -> None:
+    """A build's page comes before its target's newest; who was there before and is new to us is none.
+
+    The second build was seen running, missed a capture and came back; the third says it runs again.
+    """
+    pages = timedelta(minutes=5)
+    told = {
+        "web/1.0.0/1": ("BUILDING", "AVAILABLE", "AVAILABLE"),
+        "web/1.0.0/2": ("TESTING", None, "FAILED"),
+        "web/1.0.0/3": (None, "AVAILABLE", "BUILDING"),
+        "web/1.0.0/4": (None, "AVAILABLE", "AVAILABLE"),
+        "web/1.0.0/5": (None, None, "DEPRECATED"),
+        "web/1.0.0/6": ("AVAILABLE", "AVAILABLE", "AVAILABLE"),
+    }
+    created = dict.fromkeys(told, at(16, 10)) | {"web/1.0.0/5": at(18, 8)}
+    runs = []
+    for day in range(3):
+        listed = {image: states[day] for image, states in told.items()}
+        run = whole_run(
+            day,
+            [
+                build(HOME, DAYS[day], image, state, created_at=created[image])
+                for image, state in listed.items()
+                if state
+            ],
+        )
+        (target,) = run["snapshot_targets"]
+        target = {**target, "captured_at": target["captured_at"] + pages}
+        runs.append({**run, "snapshot_targets": [target]})
+    query = """
+        select build_number, state_status, seen_running_at, at_least_hours, at_most_hours
+        from build_completions order by build_number
+    """
+    assert ask(query, *runs) == [
+        (1, "AVAILABLE", at(16, 12), 2.0, 26.0),
+        (2, "FAILED", at(16, 12), 2.0, 50.0),
+        (5, "DEPRECATED", None, 0.0, 4.0),
+    ]
 
 
 def test_amis_beyond_the_newest_three_builds_are_sprawl(ask: Any) -> None:
@@ -654,44 +699,45 @@ def test_a_uri_belongs_to_the_last_build_whichever_image_it_is_of(ask: Any) -> N
     ]
 
 
-@pytest.mark.parametrize(
-    ("message", "pattern"),
-    [
-        (
-            "User: arn:aws:sts::111122223333:assumed-role/x/i-0ab is not authorized to perform: "
-            "s3:GetObject on resource: arn:aws-cn:s3:::b/key*",
-            "User: <arn> is not authorized to perform: s3:GetObject on resource: <arn>",
-        ),
-        (
-            "Workflow Execution ID 'wf-0b1c2d3e-1111-2222-3333-444455556666' failed",
-            "Workflow Execution ID 'wf-<uuid>' failed",
-        ),
-        ("vol-0a1b2c3d4e5f60718 of i-0123456789abcdef0", "vol-<id> of i-<id>"),
-        (
-            "eu-west-1 at 2025-11-20T12:00:01.123Z, RequestID: 4442587FB7D0A2F9",
-            "eu-west-1 at <time>, RequestID: <id>",
-        ),
-        ("at 2025-11-20 12:00:01 UTC or 12:00:01", "at <time> or <time>"),
-        ("Nov 20 10:11:12 kernel: [ 12.345678] oom", "<time> kernel: [ <n>] oom"),
-        ("from 10.0.0.1:443 or fe80::1 on ip-10-0-0-1", "from <ip>:<n> or <ip> on <ip>"),
-        ("sha256:" + "ab12" * 16 + " is not 3.14", "sha256:<id> is not <n>"),
-        ("took 12.5s of 30 s, (99%)\n\n retry", "took <n>s of <n> s, (<n>%) retry"),
-        ("0x80240438 at 0x7ffdeadbeef0", "0x80240438 at <id>"),
-        ("kernel 6.1.0-5.el9, v1.10.0", "kernel <n>.el9, v<n>"),
-        (
-            "Encoded authorization failure message: aB-c_1/x== denied",
-            "Encoded authorization failure message: <id> denied",
-        ),
-        ("al2023 python3 CVE-2024-3094 std::string", "al2023 python3 CVE-2024-3094 std::string"),
-        (None, None),
-    ],
-)
-def test_what_differs_from_build_to_build_is_folded(
-    ask: Any, message: str | None, pattern: str | None
-) -> None:
-    failed = build(HOME, DAYS[0], "web/1.0.0/1", "FAILED", state_reason=message)
-    query = "select error_pattern, example_message from failure_hotspots"
-    assert ask(query, whole_run(0, [failed])) == [(pattern, message)]
+FOLDED: list[tuple[str | None, str | None]] = [
+    (
+        "User: arn:aws:sts::111122223333:assumed-role/x/i-0ab is not authorized to perform: "
+        "s3:GetObject on resource: arn:aws-cn:s3:::b/key*",
+        "User: <arn> is not authorized to perform: s3:GetObject on resource: <arn>",
+    ),
+    (
+        "Workflow Execution ID 'wf-0b1c2d3e-1111-2222-3333-444455556666' failed",
+        "Workflow Execution ID 'wf-<uuid>' failed",
+    ),
+    ("vol-0a1b2c3d4e5f60718 of i-0123456789abcdef0", "vol-<id> of i-<id>"),
+    (
+        "eu-west-1 at 2025-11-20T12:00:01.123Z, RequestID: 4442587FB7D0A2F9",
+        "eu-west-1 at <time>, RequestID: <id>",
+    ),
+    ("at 2025-11-20 12:00:01 UTC or 12:00:01", "at <time> or <time>"),
+    ("Nov 20 10:11:12 kernel: [ 12.345678] oom", "<time> kernel: [ <n>] oom"),
+    ("from 10.0.0.1:443 or fe80::1 on ip-10-0-0-1", "from <ip>:<n> or <ip> on <ip>"),
+    ("sha256:" + "ab12" * 16 + " is not 3.14", "sha256:<id> is not <n>"),
+    ("took 12.5s of 30 s, (99%)\n\n retry", "took <n>s of <n> s, (<n>%) retry"),
+    ("0x80240438 at 0x7ffdeadbeef0", "0x80240438 at <id>"),
+    ("kernel 6.1.0-5.el9, v1.10.0", "kernel <n>.el9, v<n>"),
+    (
+        "Encoded authorization failure message: aB-c_1/x== denied",
+        "Encoded authorization failure message: <id> denied",
+    ),
+    ("al2023 python3 CVE-2024-3094 std::string", "al2023 python3 CVE-2024-3094 std::string"),
+    (None, None),
+]
+
+
+def test_what_differs_from_build_to_build_is_folded(ask: Any) -> None:
+    """And what tells one failure from another stays."""
+    builds = [
+        build(HOME, DAYS[0], f"web/1.0.0/{number}", "FAILED", state_reason=message)
+        for number, (message, _) in enumerate(FOLDED)
+    ]
+    query = "select example_message, error_pattern from failure_hotspots"
+    assert dict(ask(query, whole_run(0, builds))) == dict(FOLDED)
 
 
 def test_required_tags_are_those_of_the_newest_snapshot(parameters: Any, ask: Any) -> None:
@@ -726,7 +772,7 @@ def random_run(dice: random.Random, day: int) -> Rows:
         table["snapshot_targets"].append(covered(target, DAYS[day], status, coverage, len(builds)))
         for number in builds:
             image = f"{'abc'[number % 3]}/1.{number % 7}.0/{number}"
-            row = dict(build(target, DAYS[day], image, dice.choice(STATUSES)))  # type: ignore[arg-type]  # a state that was not sent
+            row = dict(build(target, DAYS[day], image, dice.choice(STATUSES)))
             row["created_at"] = dice.choice([None, at(1, 0) + timedelta(hours=number * 9)])
             row["build_type"] = dice.choice([None, "SCHEDULED"])
             row["deprecation_time"] = dice.choice([None, at(20, number % 24)])
@@ -738,7 +784,7 @@ def random_run(dice: random.Random, day: int) -> Rows:
             table["image_builds"].append(row)
             for position in range(dice.randrange(4)):
                 region, state = dice.choice([None, "x", "y"]), dice.choice(STATUSES)
-                listed = ami(target, DAYS[day], image, position, region, state)  # type: ignore[arg-type]  # a region that was not sent
+                listed = ami(target, DAYS[day], image, position, region, state)
                 table["image_amis"].append(listed)
             for position in range(dice.randrange(3)):
                 tag = dice.choice(["latest", f"1.{number % 7}"])
@@ -747,20 +793,26 @@ def random_run(dice: random.Random, day: int) -> Rows:
     return {**table, "snapshots": [{"parameters": '{"required_tag":["Owner"]}'}]}
 
 
+def write_random_history(folder: Folder, seed: int) -> list[Rows]:
+    """Commits a run of each date, and one that is superseded; returns those that show."""
+    dice = random.Random(seed)  # noqa: S311 - a history, no secret
+    runs = [random_run(dice, day) for day in range(len(DAYS))]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lake.folder.VISIBILITY_DELAY", timedelta(0))
+        commit_rows(folder, DAYS[2], random_run(dice, 2))
+        for day, run in zip(DAYS, runs, strict=True):
+            commit_rows(folder, day, run)
+    return runs
+
+
 @pytest.fixture(scope="module", params=CASES)
 def drawn(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[duckdb.DuckDBPyConnection, list[Rows]]]:
     """A random history and its runs, the newest of each date."""
-    dice = random.Random(request.param)  # noqa: S311 - a history, no secret
     root = tmp_path_factory.mktemp("drawn")
-    folder: Folder = open_folder(str(root / "lake"))
-    runs = [random_run(dice, day) for day in range(len(DAYS))]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lake.folder.VISIBILITY_DELAY", timedelta(0))
-        commit_rows(folder, DAYS[2], random_run(dice, 2))  # superseded
-        for day, run in zip(DAYS, runs, strict=True):
-            commit_rows(folder, day, run)
+    folder = open_folder(str(root / "lake"))
+    runs = write_random_history(folder, request.param)
     publish(folder, root / "imagelake.duckdb")
     with connect(root / "imagelake.duckdb") as connection:
         yield connection, runs

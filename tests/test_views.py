@@ -400,6 +400,12 @@ def test_a_views_example_runs(
 
 
 @pytest.mark.parametrize("view", views(), ids=lambda view: view.name)
+def test_a_view_asks_a_question(view: View) -> None:
+    """In words, which its example answers: the README and `imagelake views` show both."""
+    assert view.asks.endswith("?"), f"{view.name}.sql: it has no line `-- asks: …?`"
+
+
+@pytest.mark.parametrize("view", views(), ids=lambda view: view.name)
 def test_a_view_of_nothing_is_empty(nothing: duckdb.DuckDBPyConnection, view: View) -> None:
     assert nothing.table(view.name).fetchall() == []
 

@@ -1,7 +1,7 @@
--- How long builds took, as far as captures tell: the builds whose end lies between two whole captures
--- of their target in a row. The earlier one shows the build running, or was taken before it was
--- created; the later one is the first to show it AVAILABLE, FAILED, CANCELLED or whatever comes after
--- those. The API gives no time of the end, so the true duration lies between the two bounds.
+-- How long builds took, as far as whole captures tell: the builds that one shows running, or that were
+-- created since the capture before, and the first capture that shows them ended (AVAILABLE, FAILED,
+-- CANCELLED or what comes after those). The API gives no time of the end, so the true duration lies
+-- between the two bounds. Builds that had ended before the first capture of their target tell nothing.
 -- grain: one row a build whose end was seen (account_id, region, arn)
 -- asks: Which images take longest to build?
 -- example: select image_slug, count(*) as builds, round(max(at_most_hours), 1) as longest_hours from build_completions group by image_slug order by longest_hours desc limit 10
@@ -16,11 +16,11 @@ with captures as (
         run_id,
         account_id,
         region,
-        lag(snapshot_date) over target as previous_date,
-        lag(captured_at) over target as previous_captured_at
+        lag(captured_at) over (
+            partition by account_id, region order by snapshot_date
+        ) as previous_captured_at
     from snapshot_targets
     where coverage = 'whole'
-    window target as (partition by account_id, region order by snapshot_date)
 ),
 sights as (
     select
@@ -36,7 +36,12 @@ sights as (
             where b.state_status in (
                 'PENDING', 'CREATING', 'BUILDING', 'TESTING', 'DISTRIBUTING', 'INTEGRATING'
             )
-        ) as seen_running_at
+        ) as seen_running_at,
+        max(b.snapshot_date) filter (
+            where b.state_status in (
+                'PENDING', 'CREATING', 'BUILDING', 'TESTING', 'DISTRIBUTING', 'INTEGRATING'
+            )
+        ) as seen_running_date
     from captures as c
     join image_builds as b using (snapshot_date, run_id, account_id, region)
     group by all
@@ -73,4 +78,6 @@ join image_builds as b
         and b.snapshot_date = s.ended_date
 where
     b.created_at <= b.captured_at
-    and (s.seen_running_at >= c.previous_captured_at or b.created_at > c.previous_captured_at)
+    and coalesce(
+        s.seen_running_date < s.ended_date, b.created_at > c.previous_captured_at
+    )

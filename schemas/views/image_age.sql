@@ -4,8 +4,8 @@
 -- grain: one row an image (account_id, region, image_owner_account, image_slug)
 -- asks: Which images have no golden build, or the oldest?
 -- example: select name, age_days, golden_arn, newest_created_at from image_age order by age_days desc nulls first limit 10
--- column name: The image's name in its newest build.
--- column platform: The platform of its newest build.
+-- column name: The image's name in its newest build by creation time.
+-- column platform: The platform of that build.
 -- column build_count: Builds of the image that are listed now.
 -- column succeeded_count: Those of them that came to be AVAILABLE: AVAILABLE, DEPRECATED or DISABLED; 0 where no listed build ever succeeded.
 -- column newest_created_at: When the newest build in any state was created.

@@ -1,6 +1,7 @@
 -- How fresh each target's builds are, as of the query's now(): its newest complete capture
 -- (current_targets), how the last attempt to read it ended, and how many failed since. Stale is what is
--- older than 36 hours: a daily snapshot that was missed, and half a day.
+-- older than 36 hours: a daily snapshot that was missed, and half a day. A filtered look refreshes no
+-- target that was read whole.
 -- grain: one row a target that was ever asked (account_id, region)
 -- asks: Which targets are stale, and why?
 -- example: select account_id, region, captured_at, failed_attempt_count, last_error_code from target_freshness where is_stale order by captured_at nulls first
