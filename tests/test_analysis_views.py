@@ -529,6 +529,8 @@ def test_every_state_is_one_outcome(ask: Any) -> None:
         str(status).lower(): [int(name == outcome) for name in names]
         for status, outcome in OUTCOMES.items()
     }
+    succeeded = dict(ask("select image_slug, succeeded_count from image_age"))
+    assert succeeded == {slug: counts[0] for slug, counts in found.items()}
 
 
 def test_what_is_deleted_failed_where_it_tells_of_a_failure(ask: Any) -> None:
@@ -611,6 +613,7 @@ def test_amis_beyond_the_newest_three_builds_are_sprawl(ask: Any) -> None:
     """By region: what is deprecated counts, but needs no keeping; what failed is not there."""
     listed: dict[str, tuple[str, dict[str, str | None]]] = {
         "web/1.10.0/1": ("AVAILABLE", {"us-east-1": "AVAILABLE"}),
+        "web/1.9.5/1": ("AVAILABLE", {"us-east-1": "DISABLED"}),
         "web/1.9.0/2": ("AVAILABLE", {"us-east-1": "AVAILABLE", "eu-west-1": None}),
         "web/1.9.0/1": ("DEPRECATED", {"us-east-1": "DEPRECATED"}),
         "web/1.8.0/1": ("AVAILABLE", {"us-east-1": "FAILED", "eu-west-1": "AVAILABLE"}),
@@ -627,7 +630,8 @@ def test_amis_beyond_the_newest_three_builds_are_sprawl(ask: Any) -> None:
         for position, (region, status) in enumerate(places.items())
     ]
     # the same AMI twice in a build's list is one build's, and two rows
-    amis.append(ami(HOME, DAYS[0], "web/1.6.0/1", 7, "us-east-1", None))
+    for image in ("web/1.9.0/2", "web/1.6.0/1"):
+        amis.append(ami(HOME, DAYS[0], image, 7, "us-east-1", None))
     query = """
         select image_arn, position, ami_id, state_status, ami_state_status, excess_count
         from build_sprawl order by image_arn, position
@@ -643,11 +647,12 @@ def test_amis_beyond_the_newest_three_builds_are_sprawl(ask: Any) -> None:
 
 
 def test_five_builds_are_looked_at_for_an_images_regions(ask: Any) -> None:
-    """The sixth newest does not tell, nor do those that are not AVAILABLE."""
+    """The sixth newest does not tell, nor do those that are not AVAILABLE; of an AMI that is listed
+    twice the last counts, as in golden_amis."""
     places = {
         "web/1.12.0/1": (),
-        "web/1.11.0/1": ("us-east-1",),
-        "web/1.10.0/1": ("us-east-1", "us-east-1"),
+        "web/1.11.0/1": ("us-east-1", "us-east-1"),
+        "web/1.10.0/1": ("us-east-1",),
         "web/1.9.0/1": ("eu-west-1",),
         "web/1.8.0/1": ("us-east-1",),
         "web/1.7.0/1": ("sa-east-1",),
@@ -655,18 +660,19 @@ def test_five_builds_are_looked_at_for_an_images_regions(ask: Any) -> None:
     builds = [build(HOME, DAYS[0], image, "AVAILABLE") for image in places]
     builds.append(build(HOME, DAYS[0], "web/2.0.0/1", "FAILED"))
     amis = [
-        ami(HOME, DAYS[0], image, position, region, None)
+        {**ami(HOME, DAYS[0], image, position, region, None), "ami_id": f"ami-{position}"}
         for image, regions in {**places, "web/2.0.0/1": ("ap-south-1",)}.items()
         for position, region in enumerate(regions)
     ]
     query = """
-        select ami_region, considered_count, reached_count, is_missing_in_newest, newest_arn, last_arn
-        from ami_region_coverage order by all
+        select ami_region, considered_count, reached_count, is_missing_in_newest, newest_arn,
+            last_arn, last_ami_id, golden_amis.ami_id
+        from ami_region_coverage join golden_amis using (image_slug, ami_region) order by all
     """
     newest = arn_of(HOME, "web/1.12.0/1")
     assert ask(query, whole_run(0, builds, amis)) == [
-        ("eu-west-1", 5, 1, True, newest, arn_of(HOME, "web/1.9.0/1")),
-        ("us-east-1", 5, 3, True, newest, arn_of(HOME, "web/1.11.0/1")),
+        ("eu-west-1", 5, 1, True, newest, arn_of(HOME, "web/1.9.0/1"), "ami-0", "ami-0"),
+        ("us-east-1", 5, 3, True, newest, arn_of(HOME, "web/1.11.0/1"), "ami-1", "ami-1"),
     ]
 
 
