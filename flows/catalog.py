@@ -25,7 +25,8 @@ def describe_one(name: str) -> Iterator[str]:
     for column, sql_type in view_columns()[view.name]:
         yield f"  {column} {sql_type}: {column_comment(view, column)}"
     yield ""
-    yield f"example:\n  {view.example}"
+    yield f"example: {view.asks}".rstrip()
+    yield f"  {view.example}"
 
 
 def _named(name: str) -> View:

@@ -44,6 +44,7 @@ _METAVARS: Final = {
     "concurrency": "N",
     "target_seconds": "SECONDS",
     "run_seconds": "SECONDS",
+    "required_tag": "KEY",
 }
 
 

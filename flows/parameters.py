@@ -174,6 +174,11 @@ class SnapshotParameters(LakeParameters):
         description="Refuse a snapshot where more than this part of a target's builds is gone.",
     )
     accept_drop: bool = Field(False, description="Take a snapshot however many builds are gone.")
+    required_tag: Strings = Field(
+        default_factory=list,
+        description="A tag key that every build should carry, for the view tag_coverage "
+        "(repeatable).",
+    )
     demo: bool = Field(
         False, description="Read an embedded emulator instead of AWS: no account needed."
     )

@@ -37,6 +37,7 @@ CURRENT_VIEWS: Final = {
 """The views that a state of the current rows has files of, and the tables that they are rows of."""
 READERS_OF_CAPTURES: Final = {
     "build_changes": IMAGE_BUILDS,
+    "last_known_builds": IMAGE_BUILDS,
     "builds_as_of": IMAGE_BUILDS,
     "amis_as_of": IMAGE_AMIS,
     "snapshot_diff": IMAGE_BUILDS,

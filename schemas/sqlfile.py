@@ -21,18 +21,22 @@ class SqlFile:
     sql: str
 
 
-def sql_files(folder: str, fields: tuple[str, ...]) -> Iterator[SqlFile]:
+def sql_files(
+    folder: str, fields: tuple[str, ...], optional: tuple[str, ...] = ()
+) -> Iterator[SqlFile]:
     """Every SQL file of a folder beside this module, by name.
 
-    Each must have all the `fields`, and may have a `column NAME:` line for a column. Raises
-    ValueError where a header line is neither, or a field is missing.
+    Each must have all the `fields`, and may have the `optional` ones and a `column NAME:` line for a
+    column. Raises ValueError where a header line is none of these, or a field is missing.
     """
     for entry in sorted(files("schemas").joinpath(folder).iterdir(), key=lambda entry: entry.name):
         if entry.name.endswith(".sql"):
-            yield _parse(entry.name, entry.read_text(), fields)
+            yield _parse(entry.name, entry.read_text(), fields, optional)
 
 
-def _parse(file_name: str, text: str, known: tuple[str, ...]) -> SqlFile:
+def _parse(
+    file_name: str, text: str, needed: tuple[str, ...], optional: tuple[str, ...]
+) -> SqlFile:
     lines = text.splitlines()
     purpose: list[str] = []
     fields: dict[str, str] = {}
@@ -41,13 +45,13 @@ def _parse(file_name: str, text: str, known: tuple[str, ...]) -> SqlFile:
         name, _, value = line.partition(": ")
         if column := _COLUMN.fullmatch(name):
             columns[column[1]] = value
-        elif name in known:
+        elif name in needed + optional:
             fields[name] = value
         elif fields or columns:
             raise ValueError(f"{file_name}: {line!r} is no field; a field is one line")
         else:
             purpose.append(line)
-    if missing := set(known) - set(fields):
+    if missing := set(needed) - set(fields):
         raise ValueError(f"{file_name}: no line for {', '.join(sorted(missing))}")
     sql = "\n".join(line for line in lines if not line.startswith("--")).strip().rstrip(";")
     return SqlFile(file_name.removesuffix(".sql"), " ".join(purpose), fields, columns, sql)

@@ -1,7 +1,8 @@
 """The analysis views: one `.sql` file each, whose header says what it answers and its grain.
 
-The header is comment lines: the purpose, then `grain:`, `example:` and a `column NAME:` line for
-each column that no table documents. Views may build on each other; the order follows from the names.
+The header is comment lines: the purpose, then `grain:`, `asks:` (a question in words), `example:`
+(the query that answers it) and a `column NAME:` line for each column that no table documents. Views
+may build on each other; the order follows from the names.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ _PARAMETER = re.compile(r"\s*(\w+) \((.+)\)\s*")
 
 @dataclass(frozen=True)
 class View:
-    """A view: its name, purpose, grain, an example query, the columns' comments and its SQL.
+    """A view: its name, purpose, grain, a question and its query, the columns' comments, its SQL.
 
     A table macro is a view with parameters: their names, and what each takes.
     """
@@ -27,6 +28,7 @@ class View:
     name: str
     purpose: str
     grain: str
+    asks: str
     example: str
     columns: dict[str, str]
     sql: str
@@ -41,7 +43,8 @@ class View:
 @cache
 def views() -> tuple[View, ...]:
     """Every analysis view, each after the views that it reads."""
-    by_name = {file.name: _view(file) for file in sql_files("views", ("grain", "example"))}
+    files = sql_files("views", ("grain", "example"), optional=("asks",))
+    by_name = {file.name: _view(file) for file in files}
     reads = {
         name: {other for other in by_name if other != name and _mentions(view.sql, other)}
         for name, view in sorted(by_name.items())
@@ -52,7 +55,8 @@ def views() -> tuple[View, ...]:
 @cache
 def macros() -> tuple[View, ...]:
     """Every table macro, by name: its `parameters:` line has `name (what it takes)`, by semicolons."""
-    return tuple(_view(file) for file in sql_files("macros", ("parameters", "grain", "example")))
+    files = sql_files("macros", ("parameters", "grain", "example"), optional=("asks",))
+    return tuple(_view(file) for file in files)
 
 
 def view_named(name: str) -> View:
@@ -82,6 +86,7 @@ def _view(file: SqlFile) -> View:
         file.name,
         file.purpose,
         file.fields["grain"],
+        file.fields.get("asks", ""),
         file.fields["example"],
         file.columns,
         file.sql,

@@ -25,6 +25,7 @@ def with_generated_parts(text: str) -> str:
     for name, lines in (
         ("dictionary", _dictionary()),
         ("views", _views()),
+        ("view questions", _view_questions()),
         ("commands", _commands()),
     ):
         text = replace_part(text, name, "\n".join(lines))
@@ -86,6 +87,14 @@ def _views() -> list[str]:
     for view in sorted(views(), key=lambda view: view.name):
         lines.append(f"| `{view.name}` | {view.purpose} | {view.grain} |")
     return lines
+
+
+def _view_questions() -> list[str]:
+    """Each view's question as a comment, and the query that answers it."""
+    lines = ["```sql"]
+    for view in sorted(views(), key=lambda view: view.name):
+        lines += [f"-- {view.name}: {view.asks}".rstrip(" :"), f"{view.example};", ""]
+    return [*lines[:-1], "```"]
 
 
 def _commands() -> list[str]:

@@ -327,7 +327,7 @@ def test_every_view_is_listed_and_can_be_looked_up(imagelake: Command) -> None:
     assert told[0].startswith("golden_amis: The AMI to launch now")
     assert told[1].startswith("grain: one row an image, AMI region and AMI account (")
     assert "  ami_id VARCHAR: The AMI's id (`ami-…`)." in told
-    assert told[-2] == "example:"
+    assert told[-2] == "example: Which AMI is to be launched in eu-west-1?"
 
 
 def test_the_version_is_told(imagelake: Command) -> None:

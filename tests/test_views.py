@@ -1,8 +1,8 @@
 """The analysis views say what a small history, written by hand, holds."""
 
 import re
-from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Iterator
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,15 @@ from lake.location import open_folder
 from lake.warehouse import connect, publish
 from schemas.tables import TABLES
 from schemas.view import View, views
+from tests.rows import Target, ami, arn_of, build, container_uri, covered, noon, of_build
+from tests.small_history import small_lake, small_warehouse
 from tests.test_writer import Rows, commit_rows
+
+__all__ = ["small_lake", "small_warehouse"]  # fixtures are used by their names
 
 DAY_1, DAY_2, DAY_3 = date(2025, 11, 18), date(2025, 11, 19), date(2025, 11, 20)
 HOME, OTHER, THIRD = "111111111111", "222222222222", "333333333333"
 ECR = "111111111111.dkr.ecr.us-east-1.amazonaws.com"
-Target = tuple[str, str]
-Row = Mapping[str, Any]
 
 # The home target is read whole on each date, on the last one twice. The other one is denied from
 # the second date on. The third is read whole once and then through a filter; the fourth only ever
@@ -29,78 +31,6 @@ A: Target = (HOME, "us-east-1")
 B: Target = (OTHER, "eu-west-1")
 C: Target = (HOME, "ap-south-1")
 D: Target = (THIRD, "us-east-1")
-
-
-def noon(day: date, minutes: int = 0) -> datetime:
-    return datetime(day.year, day.month, day.day, 12, minutes, tzinfo=UTC)
-
-
-def arn_of(target: Target, image: str) -> str:
-    """The ARN of `web/1.0.0/1`."""
-    return f"arn:aws:imagebuilder:{target[1]}:{target[0]}:image/{image}"
-
-
-def build(target: Target, day: date, image: str, status: str, **more: Any) -> Row:
-    """A build by `slug/version/number`, as the API and its ARN tell it."""
-    slug, version, number = image.split("/")
-    major, minor, patch = map(int, version.split("."))
-    return {
-        "account_id": target[0],
-        "region": target[1],
-        "captured_at": noon(day),
-        "arn": arn_of(target, image),
-        "name": slug.upper(),
-        "type": "AMI",
-        "version": f"{version}/{number}",
-        "platform": "Linux",
-        "state_status": status,
-        "ownership": "Self",
-        "image_owner_account": target[0],
-        "image_region": target[1],
-        "image_slug": slug,
-        "semantic_version": version,
-        "version_major": major,
-        "version_minor": minor,
-        "version_patch": patch,
-        "build_number": int(number),
-        **more,
-    }
-
-
-def of_build(target: Target, day: date, image: str, **columns: Any) -> Row:
-    """A row that hangs on a build."""
-    provenance = {"account_id": target[0], "region": target[1], "captured_at": noon(day)}
-    return {**provenance, "image_arn": arn_of(target, image), **columns}
-
-
-def ami(
-    target: Target, day: date, image: str, position: int, region: str, status: str | None
-) -> Row:
-    """An AMI whose id tells its image, version, build and region."""
-    return of_build(
-        target,
-        day,
-        image,
-        position=position,
-        ami_region=region,
-        ami_id=f"ami-{image}-{region}",
-        ami_account_id=target[0],
-        state_status=status,
-    )
-
-
-def covered(target: Target, day: date, status: str, coverage: str, builds: int = 0) -> Row:
-    """A target's row of `snapshot_targets`."""
-    return {
-        "account_id": target[0],
-        "region": target[1],
-        "captured_at": noon(day) if coverage != "none" else None,
-        "status": status,
-        "coverage": coverage,
-        "error_message": "denied" if status == "failed" else None,
-        "builds": builds,
-        "request": "{}",
-    }
 
 
 def first_day() -> Rows:
@@ -220,25 +150,9 @@ def third_day() -> Rows:
             ami(A, DAY_3, "old/2019.12.3/1", 0, "us-east-1", "AVAILABLE"),
         ],
         "image_containers": [
-            of_build(
-                A,
-                DAY_3,
-                "app/1.0.0/1",
-                position=0,
-                container_region="us-east-1",
-                uri_position=number,
-                image_uri=f"{ECR}/app{uri}",
-                registry=ECR,
-                repository="app",
-                tag=tag,
-                digest=digest,
-            )
-            for number, (uri, tag, digest) in enumerate(
-                [
-                    (":1.0.0", "1.0.0", None),
-                    (":latest", "latest", None),
-                    ("@sha256:abc", None, "sha256:abc"),
-                ]
+            container_uri(A, DAY_3, "app/1.0.0/1", number, "app", tag, digest)
+            for number, (tag, digest) in enumerate(
+                [("1.0.0", None), ("latest", None), (None, "sha256:abc")]
             )
         ],
         "image_region_failures": [
@@ -413,8 +327,19 @@ def test_a_golden_ami_is_the_newest_available_one_of_its_region(
 def test_a_failed_build_says_what_failed_and_where(history: duckdb.DuckDBPyConnection) -> None:
     """The component's words come first, then the distribution's."""
     query = "select * exclude (snapshot_date, captured_at) from failed_builds order by arn"
-    home = (*A, arn_of(A, "web/1.10.0/2"), "WEB", "AMI", "Linux", "web", "1.10.0", 2, None)
-    other = (*B, arn_of(B, "batch/1.0.0/1"), "BATCH", "AMI", "Linux", "batch", "1.0.0", 1, None)
+    home = (*A, arn_of(A, "web/1.10.0/2"), "WEB", "AMI", "Linux", HOME, "web", "1.10.0", 2, None)
+    other = (
+        *B,
+        arn_of(B, "batch/1.0.0/1"),
+        "BATCH",
+        "AMI",
+        "Linux",
+        OTHER,
+        "batch",
+        "1.0.0",
+        1,
+        None,
+    )
     component = ("arn:component", "build", "Install", "ExecuteBash")
     words = ("exit status 1", "/aws/imagebuilder/web")
     assert rows(history, query) == [
@@ -475,6 +400,12 @@ def test_a_views_example_runs(
 
 
 @pytest.mark.parametrize("view", views(), ids=lambda view: view.name)
+def test_a_view_asks_a_question(view: View) -> None:
+    """In words, which its example answers: the README and `imagelake views` show both."""
+    assert view.asks.endswith("?"), f"{view.name}.sql: it has no line `-- asks: …?`"
+
+
+@pytest.mark.parametrize("view", views(), ids=lambda view: view.name)
 def test_a_view_of_nothing_is_empty(nothing: duckdb.DuckDBPyConnection, view: View) -> None:
     assert nothing.table(view.name).fetchall() == []
 
@@ -487,12 +418,17 @@ def plain_columns(connection: duckdb.DuckDBPyConnection, view: str) -> str:
     )
 
 
-def test_no_view_depends_on_the_sessions_time_zone(warehouse: Path) -> None:
-    """Days are UTC days and instants are instants, in New York too."""
+@pytest.mark.parametrize("name", ["warehouse", "small_warehouse"])
+def test_no_view_depends_on_the_sessions_time_zone(
+    name: str, request: pytest.FixtureRequest
+) -> None:
+    """Days are UTC days and instants are instants, in New York and on Kiritimati too."""
+    warehouse = request.getfixturevalue(name)
     names = (*TABLES, *(view.name for view in views()), "visible_runs")
     found = []
-    for zone in ("UTC", "America/New_York"):
-        with connect(warehouse) as connection:
+    with connect(warehouse) as connection:
+        connection.begin()  # so that now() is the same for both
+        for zone in ("UTC", "America/New_York", "Pacific/Kiritimati"):
             connection.execute(f"set timezone = '{zone}'")
             columns = {name: plain_columns(connection, name) for name in names}
             queries = {name: f"select {columns[name]} from {name}" for name in names}  # noqa: S608 - the views' own words
@@ -502,5 +438,5 @@ def test_no_view_depends_on_the_sessions_time_zone(warehouse: Path) -> None:
                     for name, query in queries.items()
                 }
             )
-    assert found[0] == found[1]
+    assert found[0] == found[1] == found[2]
     assert all(found[0][name] for name in TABLES)

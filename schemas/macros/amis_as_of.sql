@@ -2,6 +2,7 @@
 -- filed under that UTC day or an earlier one, whole before filtered, as current_amis does for now.
 -- parameters: as_of (an instant, a date, or text of either)
 -- grain: one row an AMI of a build (account_id, region, image_arn, position)
+-- asks: Which AMIs were there on a day?
 -- example: select ami_region, ami_id, ami_name from amis_as_of('2026-11-20') order by all
 with captures as (
     select

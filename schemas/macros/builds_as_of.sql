@@ -2,6 +2,7 @@
 -- filed under that UTC day or an earlier one, whole before filtered, as current_builds does for now.
 -- parameters: as_of (an instant, a date, or text of either)
 -- grain: one row a build (account_id, region, arn)
+-- asks: Which builds were there on a day?
 -- example: select name, semantic_version, build_number, state_status from builds_as_of('2026-11-20') order by all
 with captures as (
     select

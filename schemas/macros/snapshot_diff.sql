@@ -3,6 +3,7 @@
 -- before it is compared; a target that was not read whole by the first day is left out.
 -- parameters: from_date (a date, an instant, or text of either); to_date (likewise)
 -- grain: one row an added or removed build, or a column of a changed one (account_id, region, arn, column_name)
+-- asks: What changed between two days, and in which columns?
 -- example: select change, name, semantic_version, column_name, from_value, to_value from snapshot_diff('2026-11-19', '2026-11-20') order by all
 -- column from_date: The date of the capture that it is compared with.
 -- column to_date: The date of the capture that is compared.

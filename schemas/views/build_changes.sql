@@ -1,6 +1,7 @@
 -- Everything that ever changed, as whole rows: each target's builds at its first whole capture, and
 -- from then on those that appeared, changed in any column or disappeared between two whole captures.
 -- grain: one row a build that changed, and date (account_id, region, arn, snapshot_date)
+-- asks: What became of one build, column by column?
 -- example: select snapshot_date, change, name, semantic_version, lifecycle_execution_id from build_changes where arn = 'arn:aws:imagebuilder:eu-west-1:123456789012:image/web/1.0.0/1' order by snapshot_date
 -- column run_id: The run that shows for the date.
 -- column captured_at: When the row was read: that of a build that disappeared, when it was last seen.
@@ -22,3 +23,4 @@ join image_builds using (snapshot_date, run_id, account_id, region)
 where
     target_captures.coverage = 'whole'
     and target_captures.previous_run_id is null
+    and image_builds.arn is not null

@@ -1,6 +1,7 @@
 -- Each build as it was from one date to another: a new row wherever any of its columns changed. The
 -- dates are those of whole captures of its target; one that could not be read ends nothing.
 -- grain: one row a build and the date from which it was so (account_id, region, arn, valid_from)
+-- asks: How was each build of an image, from when to when?
 -- example: select name, semantic_version, build_number, state_status, valid_from, valid_to from build_history where image_slug = 'web' order by arn, valid_from
 -- column captured_at: When the row was first read.
 -- column valid_from: The date of the first capture that showed the row.

@@ -1,6 +1,7 @@
 -- When builds came, changed their state, went and came back: between consecutive whole captures of
 -- the same target, so that a target that could not be read changes nothing.
 -- grain: one row a build whose state changed, and date (account_id, region, arn, snapshot_date)
+-- asks: Which builds changed their state last, from what to what?
 -- example: select snapshot_date, name, semantic_version, build_number, from_status, to_status, state_reason from build_state_changes where change = 'changed' order by snapshot_date desc limit 20
 -- column run_id: The run that shows for the date.
 -- column captured_at: When the row was read: that of a build that disappeared, when it was last seen.

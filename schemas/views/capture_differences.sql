@@ -1,6 +1,7 @@
 -- What differs between each whole capture and the whole capture of the same target before it: the
 -- builds that appeared, changed in any column, or disappeared. The order of tags is no difference.
 -- grain: one row a build that differs, and date (account_id, region, arn, snapshot_date)
+-- asks: How much changed from one capture to the next?
 -- example: select snapshot_date, change, count(*) as builds from capture_differences group by all order by all
 -- column run_id: The run that shows for the date.
 -- column captured_at: When the row was read: that of a build that disappeared, when it was last seen.

@@ -1,16 +1,22 @@
 -- The builds that are gone: listed once, and not in the newest whole capture of their target. Each as
 -- it was last seen.
 -- grain: one row a build (account_id, region, arn)
+-- asks: Which builds disappeared in the last week?
 -- example: select disappeared_date, name, semantic_version, build_number, state_status from disappeared_builds where disappeared_date > current_date - 7 order by all
--- column captured_at: When it was last read as it is here.
+-- column captured_at: When it was last read.
 -- column last_seen_date: The date of the last capture that showed it.
+-- column last_seen_run_id: The run of that capture.
 -- column disappeared_date: The date of the first capture that did not.
 select
-    b.* exclude (snapshot_date, run_id, previous_date, previous_status, change, build_key),
+    b.* exclude (
+        snapshot_date, run_id, previous_date, previous_run_id, capture_key, change, previous_status,
+        build_key
+    ),
     b.previous_date as last_seen_date,
+    b.previous_run_id as last_seen_run_id,
     b.snapshot_date as disappeared_date
-from build_changes as b
-anti join build_changes as later
+from capture_differences as b
+anti join capture_differences as later
     on
         later.build_key = b.build_key
         and later.snapshot_date > b.snapshot_date

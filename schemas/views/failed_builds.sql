@@ -1,5 +1,6 @@
 -- The builds that failed, with the step, the component and the words of the failure side by side.
 -- grain: one row a failed build (account_id, region, arn)
+-- asks: At which steps do builds fail?
 -- example: select failure_step, failure_component_step, count(*) as builds from failed_builds group by all order by builds desc
 -- column failed_region_count: Regions and accounts that the distribution failed in, of the build and its AMIs.
 -- column error_message: What failed in words: the component's, else the distribution's, else the state's reason.
@@ -21,6 +22,7 @@ select
     b.name,
     b.type,
     b.platform,
+    b.image_owner_account,
     b.image_slug,
     b.semantic_version,
     b.build_number,

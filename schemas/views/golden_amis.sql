@@ -2,6 +2,7 @@
 -- AVAILABLE build by version and build number. An AMI whose own state was not sent counts as its
 -- build does.
 -- grain: one row an image, AMI region and AMI account (account_id, region, image_owner_account, image_slug, ami_region, ami_account_id)
+-- asks: Which AMI is to be launched in eu-west-1?
 -- example: select name, semantic_version, build_number, ami_id from golden_amis where ami_region = 'eu-west-1' order by name
 -- column build_arn: The build that made the AMI: image_builds.arn.
 -- column is_newest_build: False where the image's golden build has no AVAILABLE AMI here, so that an older build's stands.

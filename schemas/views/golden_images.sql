@@ -1,6 +1,7 @@
 -- The golden build of each image: the newest AVAILABLE one by version and build number, of those
 -- that list an AVAILABLE AMI or a container. Deprecated and disabled builds are none.
 -- grain: one row an image (account_id, region, image_owner_account, image_slug)
+-- asks: Which build of each image is golden?
 -- example: select name, semantic_version, build_number, created_at from golden_images order by name
 with available_outputs as (
     select

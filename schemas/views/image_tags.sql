@@ -1,5 +1,6 @@
 -- The tags of every build in every snapshot, a row a tag.
 -- grain: one row a tag of a build in a snapshot (run_id, account_id, region, image_arn, tag_key)
+-- asks: Which teams tagged the most builds over all snapshots?
 -- example: select tag_value, count(*) as builds from image_tags where tag_key = 'Team' group by tag_value order by builds desc
 -- column image_arn: The build that carries the tag: image_builds.arn.
 -- column tag_key: The tag's key.

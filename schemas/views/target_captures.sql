@@ -2,6 +2,7 @@
 -- same target before it. A date on which a target could not be read whole has none, so that what was
 -- not seen then never counts as gone.
 -- grain: one row a target and date of a complete capture (account_id, region, snapshot_date)
+-- asks: Between which captures is there a gap, in which a target was not read?
 -- example: select account_id, region, snapshot_date, snapshot_date - previous_date as days_since_previous from target_captures where previous_date < snapshot_date - 1
 -- column previous_date: The date of the target's whole capture before this one; NULL where this is the first, or a filtered one.
 -- column previous_run_id: The run of that capture.

@@ -1,0 +1,57 @@
+-- How fresh each target's builds are, as of the query's now(): its newest complete capture
+-- (current_targets), how the last attempt to read it ended, and how many failed since. Stale is what is
+-- older than 36 hours: a daily snapshot that was missed, and half a day. A filtered look refreshes no
+-- target that was read whole.
+-- grain: one row a target that was ever asked (account_id, region)
+-- asks: Which targets are stale, and why?
+-- example: select account_id, region, captured_at, failed_attempt_count, last_error_code from target_freshness where is_stale order by captured_at nulls first
+-- column snapshot_date: The date of its newest complete capture; NULL where there is none.
+-- column captured_at: When that was taken.
+-- column age_hours: Hours since then; NULL where there is none.
+-- column builds: Builds that it lists.
+-- column last_attempt_date: The newest date that the target was asked on.
+-- column last_attempt_status: How that ended: complete, truncated, failed or skipped.
+-- column last_attempt_at: When that attempt's last answer was in.
+-- column last_error_code: The error's code where it did not complete.
+-- column last_error_message: The error in words, with what to do.
+-- column failed_attempt_count: Dates since the newest complete capture on which the target was asked and not read to the end (failed or truncated).
+-- column is_stale: True where the newest complete capture is older than 36 hours, or there is none though the region is not skipped.
+with attempts as (
+    select
+        t.account_id,
+        t.region,
+        max(t.snapshot_date) as last_attempt_date,
+        count(*) filter (
+            where
+            t.status in ('failed', 'truncated')
+            and (c.snapshot_date is null or t.snapshot_date >= c.snapshot_date)
+        ) as failed_attempt_count
+    from snapshot_targets as t
+    left join current_targets as c using (account_id, region)
+    group by all
+)
+select
+    a.account_id,
+    a.region,
+    c.snapshot_date,
+    c.captured_at,
+    round((epoch_us(now()) - epoch_us(c.captured_at)) / 3600e6, 1) as age_hours,
+    c.builds,
+    a.last_attempt_date,
+    t.status as last_attempt_status,
+    t.finished_at as last_attempt_at,
+    t.error_code as last_error_code,
+    t.error_message as last_error_message,
+    a.failed_attempt_count,
+    case
+        when c.snapshot_date is null then t.status is distinct from 'skipped'
+        else (epoch_us(now()) - epoch_us(c.captured_at)) / 3600e6 > 36
+    end as is_stale
+from attempts as a
+join snapshot_targets as t
+    on
+        t.account_id = a.account_id
+        and t.region = a.region
+        and t.snapshot_date = a.last_attempt_date
+left join current_targets as c
+    on c.account_id = a.account_id and c.region = a.region
