@@ -157,7 +157,7 @@ def _removals(plan: Plan, inventory: Inventory, changed: set[date]) -> list[Remo
         for state in plan.states
     ]
     return done + [
-        Removal("left unfinished", leftover.path, 1, leftover.size_bytes)
+        Removal("left unfinished", leftover.path, leftover.file_count, leftover.size_bytes)
         for leftover in plan.leftovers
     ]
 
