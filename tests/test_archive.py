@@ -16,7 +16,6 @@ from lake.bucket import Bucket
 from lake.commit import ORPHAN_AGE, publish_record, rollback
 from lake.folder import Folder
 from lake.lease import Lease
-from lake.location import open_folder
 from lake.maintain import maintain
 from lake.records import COMMITS, OLDER, Commit, commits, read_encoded, read_record, runs_of
 from lake.retention import Keep
@@ -28,6 +27,8 @@ from tests.test_commit import Reader, of_builds
 from tests.test_maintain import HOUR, after, run_ids
 from tests.test_writer import DAY, commit_rows
 
+pytestmark = pytest.mark.usefixtures("at_once")
+
 __all__ = ["bucket", "store"]  # fixtures are used by their names
 
 DAYS = [DAY + timedelta(days=number) for number in range(4)]
@@ -36,15 +37,9 @@ PLACES = (COMMITS, OLDER)
 VIEWS = ("visible_runs", "image_builds", "snapshots", "current_builds", "current_targets")
 
 
-@pytest.fixture(autouse=True)
-def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lake.folder.VISIBILITY_DELAY", timedelta(0))
-
-
 @pytest.fixture
-def folder(lake: Path) -> Folder:
+def folder(folder: Folder) -> Folder:
     """Four dates; the second has a run that was superseded."""
-    folder = open_folder(str(lake))
     for day in (*DAYS[:2], *DAYS[1:]):
         commit_rows(folder, day, of_builds(f"{day}/{len(runs_of(folder, day))}"))
     return folder

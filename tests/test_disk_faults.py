@@ -100,11 +100,11 @@ def test_a_full_disk_fails_the_run_in_one_line_and_nothing_else(
         assert [day for day, _ in connection.execute(counts).fetchall()] == [str(DAY), str(NEXT)]
 
 
+@pytest.mark.usefixtures("at_once")
 def test_a_full_disk_is_named_by_the_commands_that_look_after_a_lake(
-    disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    disk: Path, tmp_path: Path
 ) -> None:
     """The lake, and what shows in it is as it was; with room again it is done."""
-    monkeypatch.setattr("lake.folder.VISIBILITY_DELAY", timedelta(0))
     place = disk / "lake"
     lake = open_folder(str(place))
     first, second = (commit_rows(lake, DAY, of_builds(arn)).run_id for arn in ("a", "b"))

@@ -11,7 +11,6 @@ from flows.parameters import MaintainParameters
 from flows.upkeep import maintain_lines
 from lake.commit import CommitError, rollback
 from lake.folder import Folder
-from lake.location import open_folder
 from lake.maintain import Removal, maintain
 from lake.records import commits, manifest_of, read_record, runs_of
 from lake.retention import Keep
@@ -19,18 +18,10 @@ from lake.run import Run
 from tests.test_commit import Reader, of_builds
 from tests.test_writer import DAY, Rows, commit_rows, write_run
 
+pytestmark = pytest.mark.usefixtures("at_once")
+
 HOUR = timedelta(hours=1)
 NOTHING: list[Removal] = []
-
-
-@pytest.fixture(autouse=True)
-def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lake.folder.VISIBILITY_DELAY", timedelta(0))
-
-
-@pytest.fixture
-def folder(lake: Path) -> Folder:
-    return open_folder(str(lake))
 
 
 @pytest.fixture

@@ -49,11 +49,6 @@ for _ in range(2):
 
 
 @pytest.fixture
-def folder(lake: Path) -> Folder:
-    return open_folder(str(lake))
-
-
-@pytest.fixture
 def warehouse(tmp_path: Path) -> Path:
     return tmp_path / "imagelake.duckdb"
 
