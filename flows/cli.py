@@ -54,6 +54,8 @@ Warehouse = Annotated[
 ]
 Form = Annotated[Format, typer.Option("--format", help="How to print the rows.")]
 DEFAULTS: Final = SnapshotParameters()
+OF_WRITING: Final = ("lake", "visibility_seconds", "s3_sse", "s3_kms_key")
+"""What a command need not be told that only reads the lake of a warehouse."""
 
 
 def main() -> None:
@@ -119,6 +121,29 @@ def _check(
     raise typer.Exit(any(outcome.status == "failed" for outcome in outcomes))
 
 
+def _status(
+    form: Form = Format.TABLE,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Read every file and name what is damaged.")
+    ] = False,
+    config: ConfigFile = None,
+    **options: Any,
+) -> None:
+    """Show the newest snapshot and how complete and fresh each target is."""
+    from flows.status import verify_lake, write_status
+    from lake.warehouse import connect, lake_of
+
+    parameters = load(LakeParameters, options, config)
+    with connect(parameters.warehouse) as connection:
+        if not verify:
+            write_status(connection, form, sys.stdout)
+            return
+        from flows.planning import lake_of as lake_with_settings
+
+        parameters.lake = lake_of(connection)
+    raise typer.Exit(verify_lake(lake_with_settings(parameters), sys.stdout, say))
+
+
 def _take_untracked(parameters: SnapshotParameters) -> Summary:
     import gc
 
@@ -158,6 +183,7 @@ def _take_tracked(parameters: SnapshotParameters, *, is_temporary: bool) -> Summ
 
 app.command("run")(with_parameter_options(_run, SnapshotParameters))
 app.command("check")(with_parameter_options(_check, SnapshotParameters))
+app.command("status")(with_parameter_options(_status, LakeParameters, without=OF_WRITING))
 app.command("publish")(with_parameter_options(cli_upkeep.publish, LakeParameters))
 app.command("rebuild")(with_parameter_options(cli_upkeep.rebuild, RebuildParameters))
 app.command("maintain")(with_parameter_options(cli_upkeep.maintain, MaintainParameters))
@@ -181,24 +207,6 @@ def sql(
         from flows.answers import write_answer
 
         write_answer(connection, query, form, sys.stdout)
-
-
-@app.command()
-def status(
-    warehouse: Warehouse = DEFAULTS.warehouse,
-    form: Form = Format.TABLE,
-    verify: Annotated[
-        bool, typer.Option("--verify", help="Read every file and name what is damaged.")
-    ] = False,
-) -> None:
-    """Show the newest snapshot and how complete and fresh each target is."""
-    from flows.status import verify_lake, write_status
-    from lake.warehouse import connect
-
-    with connect(warehouse) as connection:
-        if verify:
-            raise typer.Exit(verify_lake(connection, sys.stdout, say))
-        write_status(connection, form, sys.stdout)
 
 
 @app.command()

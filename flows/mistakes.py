@@ -82,6 +82,8 @@ def _explain(error: Exception) -> tuple[str, int]:
         return f"AWS configuration: {_line(error)}", EXIT_USAGE
     if isinstance(error, OSError | ArrowException):
         words = f"{error.filename}: {error.strerror}" if getattr(error, "filename", None) else error
+        if notes := getattr(error, "__notes__", None):
+            words = f"{'; '.join(notes)} ({words})"
         is_run = "run" in sys.argv[1:2]
         told = f"nothing was committed: {_line(words)}" if is_run else _line(words)
         return told, EXIT_NOTHING_COMMITTED

@@ -17,7 +17,7 @@ from extract.errors import NO_CREDENTIALS, TargetError
 from extract.targets import TargetOutcome
 from flows.coverage import Shown
 from flows.parameters import SnapshotParameters
-from flows.planning import Plan, lake_of, plan
+from flows.planning import Plan, lake_of, naming_a_full_disk, plan
 from flows.reading import held_landing, land
 from flows.watch import Silent, Watch, counted
 from flows.writing import Written, write
@@ -107,7 +107,7 @@ def take_snapshot(
     steps, watch = steps or PLAIN, watch or Silent()
     lake = lake_of(parameters)
     lake.exists()  # one on S3 signs in now: its credentials are the caller's, an emulator or not
-    with environment_of(parameters) as parameters:
+    with naming_a_full_disk(lake), environment_of(parameters) as parameters:
         plan = steps.plan(parameters)
         watch.planned(plan.targets)
         with held_landing(parameters, plan) as is_taken_over:

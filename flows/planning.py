@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +25,8 @@ from lake.storage import Lake, LakeSettings, StorageError
 from lake.warehouse import make_place, require_replaceable
 
 READ_TIMEOUT_SECONDS: Final = 60.0
+FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+"""What the system says of a disk, or a user's part of it, that is full."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,20 @@ def existing_lake(parameters: LakeParameters) -> Lake:
     if not lake.exists():
         raise StorageError(f"--lake {parameters.lake!r}: there is none; `imagelake run` makes one")
     return lake
+
+
+@contextmanager
+def naming_a_full_disk(lake: Lake) -> Iterator[None]:
+    """Adds to the error of a full disk whose it is and what to do: it often names no file."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in FULL:
+            place = lake.working("")
+            error.add_note(
+                f"--lake {lake.uri!r}: no space is left in {place}; make room, run again"
+            )
+        raise
 
 
 def landing_of(parameters: SnapshotParameters, plan: Plan) -> Path:

@@ -11,9 +11,8 @@ from flows.answers import write_answer
 from flows.formats import Format
 from flows.terminal import printable
 from flows.watch import counted
-from lake.location import open_lake
+from lake.storage import Lake
 from lake.verify import verify
-from lake.warehouse import lake_of
 
 _NEWEST = """
 select
@@ -76,11 +75,8 @@ def write_status(warehouse: duckdb.DuckDBPyConnection, form: Format, out: TextIO
     write_answer(warehouse, _TARGETS, form, out)
 
 
-def verify_lake(
-    warehouse: duckdb.DuckDBPyConnection, out: TextIO, say: Callable[[str], object]
-) -> int:
+def verify_lake(lake: Lake, out: TextIO, say: Callable[[str], object]) -> int:
     """Names every damaged file of what shows; 1 where there is one, else 0."""
-    lake = open_lake(lake_of(warehouse))
     found = verify(lake, say)
     for path, wrong in found.damaged.items():
         out.write(printable(f"{lake.uri}/{path}: {wrong}") + "\n")

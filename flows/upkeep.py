@@ -11,7 +11,7 @@ from typing import Final
 from pyarrow import ArrowException
 
 from flows.parameters import LakeParameters, MaintainParameters, RebuildParameters
-from flows.planning import existing_lake
+from flows.planning import existing_lake, naming_a_full_disk
 from flows.rebuild import Rebuilt, rebuild
 from flows.terminal import printable
 from flows.watch import counted
@@ -50,7 +50,8 @@ def rebuild_dates(parameters: RebuildParameters, say: Say) -> Rebuilds:
     for day in [parameters.one_date] if parameters.one_date else shown_commits(lake):
         say(f"rebuilding {day}")
         try:
-            done.append(rebuild(lake, day))
+            with naming_a_full_disk(lake):
+                done.append(rebuild(lake, day))
         except (CommitError, CheckError, StorageError, OSError, ArrowException) as error:
             if parameters.one_date:
                 raise
@@ -84,7 +85,8 @@ def maintain_lake(parameters: MaintainParameters, say: Say = lambda _: None) -> 
         orphan_age=timedelta(hours=parameters.orphan_hours),
         compact=parameters.compact,
     )
-    done = maintain(lake, keep, datetime.now(UTC), is_dry=parameters.dry_run, say=say)
+    with naming_a_full_disk(lake):
+        done = maintain(lake, keep, datetime.now(UTC), is_dry=parameters.dry_run, say=say)
     if not parameters.dry_run and parameters.warehouse.exists():
         publish(lake, parameters.warehouse)
     return done
@@ -125,7 +127,8 @@ def roll_back(
     Raises CommitError where the run is none of the date's.
     """
     lake = existing_lake(parameters)
-    record = commit.rollback(lake, snapshot_date, run_id)
+    with naming_a_full_disk(lake):
+        record = commit.rollback(lake, snapshot_date, run_id)
     return record, _refreshed(lake, parameters)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -34,6 +35,11 @@ VISIBILITY_DELAY: Final = timedelta(milliseconds=500)
 It must exceed the time from the naming to the showing (one link: below 1 ms) and the skew between
 the clocks of those who write the folder and those who read it.
 """
+
+_PARTITION: Final = re.compile(
+    r"[^/]+/snapshot_date=[^/]+(/run_id=[^/]+)?|[^/]+/[^/]+/state=[^/]+", re.ASCII
+)
+"""The folders that a run makes: nothing but a run's or a state's files is ever in them."""
 
 
 @dataclass(frozen=True)
@@ -130,11 +136,20 @@ class Folder:
                 yield StoredFile(name, status.st_size, status.st_mtime)
 
     def leftovers(self) -> Iterator[Leftover]:
-        """Files under the names of unfinished ones."""
+        """Files under the names of unfinished ones, and folders that never got a file."""
         for name, status in self._walk(""):
             if is_temporary(name) and name.partition("/")[0] in FOLDERS:
                 remove = partial(self.path(name).unlink, missing_ok=True)
                 yield Leftover(name, status.st_size, status.st_mtime, remove)
+        for own in sorted(FOLDERS):
+            for folder, folders, files in os.walk(self.path(own)):
+                path = Path(folder)
+                name = path.relative_to(self.root).as_posix()
+                if not folders and not files and _PARTITION.fullmatch(name):
+                    with suppress(FileNotFoundError):  # removed meanwhile
+                        modified_at = path.stat().st_mtime
+                        remove = partial(self._drop_empty, path)
+                        yield Leftover(f"{name}/", 0, modified_at, remove, file_count=0)
 
     def remove(self, paths: Iterable[str]) -> None:
         """Unlinks the files and the folders that this leaves empty, and syncs what is above."""

@@ -180,7 +180,7 @@ def _removals(plan: Plan, inventory: Inventory, changed: set[date]) -> list[Remo
         changes = RunFiles([inventory.changes[key] for key in plan.changes])
         done.append(_removal("between runs of which one is gone", "changes", changes))
     return done + [
-        Removal("left unfinished", leftover.path, 1, leftover.size_bytes)
+        Removal("left unfinished", leftover.path, leftover.file_count, leftover.size_bytes)
         for leftover in plan.leftovers
     ]
 

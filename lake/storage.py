@@ -57,9 +57,13 @@ class StoredFile:
 
 @dataclass(frozen=True)
 class Leftover(StoredFile):
-    """An unfinished file or upload, which no reader sees; `remove` takes it away."""
+    """An unfinished file or upload, or an empty folder, which no reader sees.
+
+    `remove` takes it away.
+    """
 
     remove: Callable[[], object] = field(default=lambda: None, compare=False)
+    file_count: int = 1
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,13 @@ Anyone who can read the lake can build one.
 from __future__ import annotations
 
 import hashlib
+import re
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
 from shutil import copyfile
 from tempfile import TemporaryDirectory, TemporaryFile
-from typing import Final
+from typing import Any, Final
 from uuid import uuid4
 
 import duckdb
@@ -18,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lake.changes import has_changes
+from lake.commit import ORPHAN_AGE
 from lake.definitions import comments_on, definitions
 from lake.pinned import pinned_definitions
 from lake.records import newest_content
@@ -72,7 +75,8 @@ def publish(lake: Lake, path: Path) -> bool:
 def publish_pinned(lake: Lake, path: Path) -> bool:
     """Builds a warehouse that shows for good what the lake shows now, by the names of its files.
 
-    As `publish` otherwise. It reads faster than live views, and no commit after it changes it; the
+    As `publish` otherwise; where another process has meanwhile put one there that shows a later
+    state, that one stays. It reads faster than live views, and no commit after it changes it; the
     files it names go when `maintain` takes their run.
     """
     write_schema_files(lake)
@@ -80,19 +84,22 @@ def publish_pinned(lake: Lake, path: Path) -> bool:
 
 
 def _publish(lake: Lake, path: Path, kind: str, statements: list[str]) -> bool:
+    _remove_leftovers(path)
     digest = hashlib.sha256(
         "\n".join([*statements, repr((views(), macros()))]).encode()
     ).hexdigest()
     fingerprint = f"{kind} {digest}"
-    if path.exists():
-        if (found := _fingerprint_of(path)) == fingerprint:
-            return False
-        _require_kind(path, found, kind)
+    found = _fingerprint_of(path) if path.exists() else ""
+    if found == fingerprint:
+        return False
+    _require_kind(path, found, kind)
     staged = path.with_name(f"{path.name}{TEMPORARY}{uuid4().hex[:8]}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         info = [_info(lake, fingerprint), *comments_on("warehouse_info", _WAREHOUSE_INFO)]
         _build(lake, staged, [*statements, *info])
+        if kind == _PINNED and _is_overtaken(staged, path, found):
+            return False
         staged.replace(path)
     except (OSError, duckdb.IOException) as error:
         raise StorageError(
@@ -101,6 +108,22 @@ def _publish(lake: Lake, path: Path, kind: str, statements: list[str]) -> bool:
     finally:
         staged.unlink(missing_ok=True)
     return True
+
+
+def _is_overtaken(staged: Path, path: Path, found: str) -> bool:
+    """Whether the file at `path` is not the one found before, and shows a later state than ours."""
+    is_same = not path.exists() or _fingerprint_of(path) == found
+    return not is_same and _shown_until(path) > _shown_until(staged)
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Removes what publications of this warehouse that were killed left beside it."""
+    name = re.compile(re.escape(path.name + TEMPORARY) + r"[0-9a-f]+(\.wal)?")
+    until = (datetime.now(UTC) - ORPHAN_AGE).timestamp()
+    with suppress(OSError):  # not there yet, or somebody else's: nothing that a reader would see
+        for beside in path.parent.iterdir():
+            if name.fullmatch(beside.name) and beside.stat().st_mtime < until:
+                beside.unlink(missing_ok=True)
 
 
 def require_replaceable(path: Path) -> None:
@@ -229,17 +252,10 @@ select
 def _fingerprint_of(path: Path) -> str:
     """The fingerprint of the warehouse there.
 
-    A copy is read where another process has the file open to write. Raises StorageError where the
-    file is something else, so that it is never replaced.
+    Raises StorageError where the file is something else, so that it is never replaced.
     """
     try:
-        try:
-            return _read_fingerprint(path)
-        except duckdb.IOException:
-            with TemporaryDirectory() as folder:
-                copy = Path(folder) / "copy.duckdb"
-                copyfile(path, copy)
-                return _read_fingerprint(copy)
+        return str(_asked(path, "select fingerprint from warehouse_info"))
     except (duckdb.Error, OSError) as error:
         raise StorageError(
             f"--warehouse {str(path)!r}: the file is no warehouse of imagelake; remove it or give "
@@ -247,10 +263,26 @@ def _fingerprint_of(path: Path) -> str:
         ) from error
 
 
-def _read_fingerprint(path: Path) -> str:
+def _shown_until(pinned: Path) -> int:
+    """When the newest run that the pinned warehouse shows took effect, in ms; 0 without any."""
+    return int(_asked(pinned, "select coalesce(epoch_ms(max(effective_at)), 0) from visible_runs"))
+
+
+def _asked(path: Path, query: str) -> Any:
+    """The one value of the answer; from a copy where another process has the file open to write."""
+    try:
+        return _answer(path, query)
+    except duckdb.IOException:
+        with TemporaryDirectory() as folder:
+            copy = Path(folder) / "copy.duckdb"
+            copyfile(path, copy)
+            return _answer(copy, query)
+
+
+def _answer(path: Path, query: str) -> Any:
     with duckdb.connect(str(path), read_only=True) as connection:
-        row = connection.execute("select fingerprint from warehouse_info").fetchone()
-    return str(row[0]) if row else ""
+        row = connection.execute(query).fetchone()
+    return row[0] if row else ""
 
 
 def _is_alike(lake: Lake, path: str, declared: pa.Schema) -> bool:

@@ -3,13 +3,15 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from extract.emulator import Emulator, start
 from flows.parameters import SnapshotParameters
+from lake.folder import Folder
+from lake.location import open_folder
 from tests.aws import Moto, moto_server
 
 CLOCK = datetime(2025, 11, 20, 12, tzinfo=UTC)
@@ -65,6 +67,18 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moto]:
 def lake(tmp_path: Path) -> Path:
     """Where a test's lake is to be; it does not exist yet."""
     return tmp_path / "lake"
+
+
+@pytest.fixture
+def folder(lake: Path) -> Folder:
+    """The test's lake; it does not exist yet."""
+    return open_folder(str(lake))
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commits to a folder take effect at once: nobody reads meanwhile."""
+    monkeypatch.setattr("lake.folder.VISIBILITY_DELAY", timedelta(0))
 
 
 @pytest.fixture

@@ -24,15 +24,12 @@ from schemas.tables import DATA_TABLES
 from tests.listing import ACCOUNT, REGION, tell
 from tests.test_writer import DAY, Rows, arrow_rows
 
+pytestmark = pytest.mark.usefixtures("at_once")
+
 KEY = {"account_id": "1", "region": "r"}
 TARGET = {**KEY, "coverage": "whole", "status": "complete", "builds": 2}
 BUILDS = [{**KEY, "arn": "a"}, {**KEY, "arn": "b"}]
 Parameters = Callable[..., SnapshotParameters]
-
-
-@pytest.fixture(autouse=True)
-def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lake.folder.VISIBILITY_DELAY", timedelta(0))
 
 
 @pytest.fixture

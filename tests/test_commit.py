@@ -66,11 +66,6 @@ class Reader:
 
 
 @pytest.fixture
-def folder(lake: Path) -> Folder:
-    return open_folder(str(lake))
-
-
-@pytest.fixture
 def reader(folder: Folder, tmp_path: Path) -> Iterator[Reader]:
     reader = Reader(folder, tmp_path / "imagelake.duckdb")
     yield reader

@@ -1,7 +1,6 @@
 """A re-run replaces only what it could read; a listing that was cut short is never taken for all."""
 
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,19 +13,14 @@ from flows.pipeline import Summary, take_snapshot
 from flows.summary import exit_status, lines
 from lake.warehouse import connect
 
+pytestmark = pytest.mark.usefixtures("emulator", "at_once")
+
 HOME = ACCOUNTS[0]
 EAST, WEST = REGIONS[:2]
 DATE = "2025-11-20"
 Parameters = Callable[..., SnapshotParameters]
 Snap = Callable[..., Summary]
 Ask = Callable[[str], list[tuple[Any, ...]]]
-
-
-@pytest.fixture(autouse=True)
-def _emulated(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Emulator:
-    """The endpoint is the emulator's, and nobody reads while a run commits: no need to wait."""
-    monkeypatch.setattr("lake.folder.VISIBILITY_DELAY", timedelta(0))
-    return emulator
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ import pytest
 from lake.commit import rollback
 from lake.definitions import CURRENT_VIEWS, definitions
 from lake.folder import Folder
-from lake.location import open_folder
 from lake.maintain import maintain
 from lake.records import commits, newest_first, runs_of
 from lake.retention import Keep
@@ -22,19 +21,11 @@ from schemas.view import macros, views
 from tests.test_rebuild import write_version_1
 from tests.test_writer import DAY, Rows, commit_rows
 
+pytestmark = pytest.mark.usefixtures("at_once")
+
 TARGETS = [("111111111111", "us-east-1"), ("111111111111", "eu-west-1"), ("222222222222", "x")]
 DAYS = [DAY + timedelta(days=number) for number in range(5)]
 View = dict[str, list[tuple[Any, ...]]]
-
-
-@pytest.fixture(autouse=True)
-def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lake.folder.VISIBILITY_DELAY", timedelta(0))
-
-
-@pytest.fixture
-def folder(lake: Path) -> Folder:
-    return open_folder(str(lake))
 
 
 def run_of(label: str, coverages: list[str | None]) -> Rows:

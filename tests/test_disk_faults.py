@@ -16,7 +16,7 @@ from extract.emulator import Emulator
 from flows.parameters import SnapshotParameters
 from flows.pipeline import take_snapshot
 from lake.location import open_folder
-from lake.records import commits
+from lake.records import commits, runs_of
 from lake.warehouse import connect, publish
 from tests.test_cli import IMAGELAKE
 from tests.test_commit import of_builds
@@ -84,7 +84,12 @@ def test_a_full_disk_fails_the_run_in_one_line_and_nothing_else(
     stages = [line for line in full.stderr.splitlines() if line.startswith(tuple(free))]
     assert stages[-1].startswith(stage)
     assert "Traceback" not in full.stderr
-    assert "No space left on device" in full.stderr.splitlines()[-1]
+    place = disk / "lake"
+    last = full.stderr.splitlines()[-1]
+    assert last.startswith(
+        f"imagelake: nothing was committed: --lake '{place}': no space is left in {place}; make room, "
+    )
+    assert "No space left on device" in last
     with connect(warehouse) as connection:
         assert connection.execute(counts).fetchall() == before
         assert len(connection.execute("from visible_runs").fetchall()) == 1
@@ -93,6 +98,28 @@ def test_a_full_disk_fails_the_run_in_one_line_and_nothing_else(
     assert run(NEXT).returncode == 0
     with connect(warehouse) as connection:
         assert [day for day, _ in connection.execute(counts).fetchall()] == [str(DAY), str(NEXT)]
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_full_disk_is_named_by_the_commands_that_look_after_a_lake(
+    disk: Path, tmp_path: Path
+) -> None:
+    """The lake, and what shows in it is as it was; with room again it is done."""
+    place = disk / "lake"
+    lake = open_folder(str(place))
+    first, second = (commit_rows(lake, DAY, of_builds(arn)).run_id for arn in ("a", "b"))
+    command = [IMAGELAKE, "rollback", str(DAY), first, "--lake", str(place)]
+    command += ["--warehouse", str(tmp_path / "imagelake.duckdb")]
+    ballast = leave_free(disk, 0)
+    full = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (full.returncode, full.stdout, len(full.stderr.splitlines())) == (1, "", 1)
+    said = f"imagelake: --lake '{place}': no space is left in {place}; make room, run again ("
+    assert full.stderr.startswith(said)
+    assert [record.run_id for record in runs_of(lake, DAY)] == [second, first]
+
+    ballast.unlink()
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+    assert runs_of(lake, DAY)[0].run_id == first
 
 
 READ_ONLY_FROM_WRITING_ON = """

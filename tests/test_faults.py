@@ -269,11 +269,9 @@ def test_a_listing_that_was_cut_off_in_time_goes_on_at_its_token(taken: Taken) -
 # The end of a run
 
 
-def test_the_longest_unread_is_named_first(
-    emulator: Emulator, parameters: Parameters, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("at_once")
+def test_the_longest_unread_is_named_first(emulator: Emulator, parameters: Parameters) -> None:
     """A target that was never read is worse than one that was read yesterday."""
-    monkeypatch.setattr("lake.folder.VISIBILITY_DELAY", timedelta(0))
     regions = ["us-east-1", "us-west-2", "eu-west-1"]
     emulator.set_faults("*/us-west-2", {"always": "forbidden"})
     take_snapshot(parameters(region=regions, date="2025-11-19"))

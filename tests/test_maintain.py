@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,6 @@ from flows.parameters import MaintainParameters
 from flows.upkeep import maintain_lines
 from lake.commit import CommitError, rollback
 from lake.folder import Folder
-from lake.location import open_folder
 from lake.maintain import Removal, maintain
 from lake.records import commits, manifest_of, read_record, runs_of
 from lake.retention import Keep
@@ -18,18 +18,10 @@ from lake.run import Run
 from tests.test_commit import Reader, of_builds
 from tests.test_writer import DAY, Rows, commit_rows, write_run
 
+pytestmark = pytest.mark.usefixtures("at_once")
+
 HOUR = timedelta(hours=1)
 NOTHING: list[Removal] = []
-
-
-@pytest.fixture(autouse=True)
-def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lake.folder.VISIBILITY_DELAY", timedelta(0))
-
-
-@pytest.fixture
-def folder(lake: Path) -> Folder:
-    return open_folder(str(lake))
 
 
 @pytest.fixture
@@ -127,6 +119,52 @@ def test_files_that_no_commit_names_go_past_the_orphan_age(folder: Folder, reade
     assert files(folder) == kept | foreign
     assert reader.arns() == ["a"]
     assert maintain(folder, Keep(), after(25 * HOUR)) == NOTHING
+
+
+def test_an_empty_folder_of_a_killed_run_goes_past_the_orphan_age(folder: Folder) -> None:
+    """With those above it that it leaves empty; not one of somebody else's, nor one in use."""
+    commit_rows(folder, DAY, of_builds("a"))
+    kept = {path for path in folder.root.rglob("*") if path.is_dir()}
+    run = "20251120T020000123456Z-1a2b3c4d"
+    empty = ["image_builds/snapshot_date=2025-11-21", f"image_amis/snapshot_date={DAY}"]
+    empty = [f"{path}/run_id={run}" for path in (*empty, "_raw/snapshot_date=2025-11-21")]
+    empty.append(f"_current/image_amis/state={run}")
+    foreign = ["image_builds/mine", "mine/snapshot_date=2025-11-21", "_raw/mine/state=1/x"]
+    for path in (*empty, *foreign):
+        folder.path(path).mkdir(parents=True)
+    assert maintain(folder, Keep(), after(23 * HOUR)) == NOTHING
+    planned = maintain(folder, Keep(), after(25 * HOUR), is_dry=True)
+    assert planned == [Removal("left unfinished", f"{path}/", 0, 0) for path in sorted(empty)]
+    assert all(folder.path(path).is_dir() for path in empty)
+    assert maintain(folder, Keep(), after(25 * HOUR)) == planned
+    left = {path for path in folder.root.rglob("*") if path.is_dir()}
+    theirs = {p for path in foreign for p in (folder.path(path), *folder.path(path).parents)}
+    assert left - theirs == kept - theirs
+    assert all(folder.path(path).is_dir() for path in foreign)
+    assert maintain(folder, Keep(), after(25 * HOUR)) == NOTHING
+
+
+def test_a_writer_beside_the_removal_of_an_empty_folder_is_not_hindered(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder of its date goes between its look and its own folder's making: it is made anew."""
+    day = folder.path(f"image_builds/snapshot_date={DAY}")
+    day.mkdir(parents=True)
+    (leftover,) = folder.leftovers()
+    mkdir = Path.mkdir
+    calls: list[Path] = []
+
+    def late(path: Path, *given: Any, **named: Any) -> None:
+        if not calls:
+            calls.append(path)
+            leftover.remove()
+        mkdir(path, *given, **named)
+
+    monkeypatch.setattr(Path, "mkdir", late)
+    staged = folder.stage(f"image_builds/snapshot_date={DAY}/run_id=x/part-00000.parquet")
+    assert calls == [staged.parent]
+    staged.write_bytes(b"rows")
+    assert staged.exists()
 
 
 def test_current_rows_of_before_go_a_day_after_they_were_superseded(

@@ -30,6 +30,8 @@ from tests.aws import Moto, endpoint, moto_server, refusing
 from tests.conftest import CLOCK
 from tests.listing import listing
 
+pytestmark = pytest.mark.usefixtures("at_once")
+
 MANAGEMENT = "111122223333"
 EAST, WEST = "us-east-1", "us-west-2"
 REGIONS = (EAST, WEST, "eu-west-1")
@@ -79,7 +81,6 @@ def organization(running: Organization, monkeypatch: pytest.MonkeyPatch) -> Orga
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("AWS_ENDPOINT_URL_ORGANIZATIONS", running.moto.url)
     monkeypatch.setenv("AWS_ENDPOINT_URL_EC2", running.moto.url)
-    monkeypatch.setattr("lake.folder.VISIBILITY_DELAY", timedelta(0))  # nobody reads meanwhile
     return running
 
 

@@ -24,6 +24,8 @@ from tests.test_commit import of_builds
 from tests.test_rebuild import write_version_1
 from tests.test_writer import DAY, commit_rows
 
+pytestmark = pytest.mark.usefixtures("at_once")
+
 README = (Path(__file__).parents[1] / "README.md").read_text()
 NEXT = DAY + timedelta(days=1)
 CREATED = datetime(2025, 11, 19, 12, 30, 0, 123456, UTC)
@@ -36,13 +38,11 @@ EXPECTED = [
 
 
 @pytest.fixture(params=["as committed", "moved"])
-def folder(request: pytest.FixtureRequest, lake: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
+def folder(request: pytest.FixtureRequest, folder: Folder) -> Folder:
     """A date of schema version 1, and one of today's with a run that was superseded.
 
     Their records are where they were published, or two clean-ups have moved all but the newest.
     """
-    monkeypatch.setattr("lake.folder.VISIBILITY_DELAY", timedelta(0))
-    folder = open_folder(str(lake))
     write_version_1(folder, DAY, ["old"])
     commit_rows(folder, NEXT, of_builds("a"))
     rows = of_builds("b", "c")

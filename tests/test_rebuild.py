@@ -29,13 +29,10 @@ from tests.listing import ACCOUNT, REGION, tell
 from tests.test_commit import of_builds
 from tests.test_writer import DAY, arrow_rows, commit_rows
 
+pytestmark = pytest.mark.usefixtures("at_once")
+
 WEST = "us-west-2"
 Parameters = Callable[..., SnapshotParameters]
-
-
-@pytest.fixture(autouse=True)
-def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lake.folder.VISIBILITY_DELAY", timedelta(0))
 
 
 def rows(given: SnapshotParameters) -> dict[str, list[tuple[Any, ...]]]:

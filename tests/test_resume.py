@@ -27,6 +27,8 @@ from lake.warehouse import connect
 from schemas.tables import DATA_TABLES
 from tests.conftest import CLOCK
 
+pytestmark = pytest.mark.usefixtures("at_once")
+
 HOME = "111122223333"
 EAST, WEST = "us-east-1", "us-west-2"
 PAGE_SIZE = 10
@@ -53,12 +55,6 @@ class Interrupting(Silent):
             self._left -= 1
             if self._left <= 0:
                 raise InterruptedRunError
-
-
-@pytest.fixture(autouse=True)
-def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody reads while a run commits: no need to wait."""
-    monkeypatch.setattr("lake.folder.VISIBILITY_DELAY", timedelta(0))
 
 
 @pytest.fixture(scope="module")

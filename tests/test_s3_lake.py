@@ -30,7 +30,7 @@ from lake.storage import LakeSettings
 from lake.warehouse import connect
 from tests.aws import Moto
 from tests.conftest import CLOCK
-from tests.s3 import REGION, client, environment, new_bucket
+from tests.s3 import REGION, client, environment, new_bucket, proxy
 from tests.test_cli import IMAGELAKE, Ended
 from tests.test_resume import asked, wait_for
 from tests.test_secrets import KEY, TOKEN, held
@@ -184,6 +184,24 @@ def test_status_tells_each_target_and_verifies_each_file(world: World) -> None:
     assert re.search(rf"{HOME} +{WEST} +failed +{DATE} ", told)
     verified = world.imagelake("status", "--verify").stdout
     assert re.fullmatch(r"[0-9]+ files read, 0 damaged\n", verified)
+
+
+def test_status_verifies_with_the_settings_of_the_lake(world: World) -> None:
+    """The copies that it reads are in the spool that it is told, and the owner is asked for."""
+    config = world.folder / "status.toml"
+    config.write_text(f"spool = '{world.folder / 'spool'}'\nlake = 'elsewhere'\n")
+    with proxy(world.moto.url) as seen, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL_S3", seen.url)
+        options = ("--config", str(config), "--s3-bucket-owner", HOME)
+        assert world.imagelake("status", "--verify", *options).stdout.endswith(", 0 damaged\n")
+        owners = {
+            call.headers.get("x-amz-expected-bucket-owner")
+            for call in seen.calls
+            if call.method == "GET" and call.headers["user-agent"].startswith("Boto3")
+        }
+    assert owners == {HOME}
+    assert list((world.folder / "spool").iterdir())
+    assert world.spool == []
 
 
 def test_plain_duckdb_reads_the_warehouse_after_two_statements(world: World) -> None:

@@ -23,11 +23,6 @@ ODD_NAMES = (
 """Folder names that mean something to SQL, globs, shells, URIs or Hive."""
 
 
-@pytest.fixture
-def folder(lake: Path) -> Folder:
-    return open_folder(str(lake))
-
-
 def test_a_staged_file_shows_only_once_published(folder: Folder) -> None:
     """What is being built is no file of the lake, and no glob of Parquet files matches it."""
     staged = folder.stage("t/part.parquet")

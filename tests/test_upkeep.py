@@ -17,13 +17,10 @@ from tests.test_cli import Command, imagelake
 from tests.test_commit import of_builds
 from tests.test_writer import DAY, Rows, commit_rows
 
+pytestmark = pytest.mark.usefixtures("at_once")
+
 __all__ = ["imagelake"]  # a fixture is used by its name
 LAKE, WAREHOUSE = Path("data/lake"), Path("data/imagelake.duckdb")
-
-
-@pytest.fixture(autouse=True)
-def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lake.folder.VISIBILITY_DELAY", timedelta(0))
 
 
 def history(folder: Path, *runs: Rows) -> list[str]:

@@ -4,6 +4,7 @@ import os
 import random
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -13,13 +14,20 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
+import lake.warehouse
 from lake.definitions import definitions, view_columns
 from lake.folder import Folder
 from lake.location import open_folder
 from lake.maintain import maintain
 from lake.retention import Keep
 from lake.storage import StorageError
-from lake.warehouse import connect, publish, require_replaceable, write_schema_files
+from lake.warehouse import (
+    connect,
+    publish,
+    publish_pinned,
+    require_replaceable,
+    write_schema_files,
+)
 from schemas.tables import TABLES
 from schemas.view import views
 from tests.test_writer import DAY, Rows, commit_rows
@@ -38,11 +46,6 @@ for _ in range(2):
     print(connection.execute("select lake from warehouse_info").fetchall()[0][0], flush=True)
     sys.stdin.readline()
 """
-
-
-@pytest.fixture
-def folder(lake: Path) -> Folder:
-    return open_folder(str(lake))
 
 
 @pytest.fixture
@@ -215,6 +218,62 @@ def test_a_warehouse_that_is_open_for_writing_stops_no_run(folder: Folder, wareh
         _say(writer)
     with connect(warehouse) as connection:
         assert connection.table("image_builds").fetchall() == []
+
+
+@pytest.mark.parametrize("is_there", [False, True], ids=["new", "replaced"])
+def test_a_pinned_warehouse_is_not_replaced_by_an_older_state(
+    folder: Folder, warehouse: Path, monkeypatch: pytest.MonkeyPatch, is_there: bool
+) -> None:
+    """Of two publications at the same time, the one that looked first ends last."""
+    build = lake.warehouse._build
+
+    def overtaken(*given: Any) -> None:
+        monkeypatch.setattr(lake.warehouse, "_build", build)
+        commit_rows(folder, FIRST_DAY, one_build("new"))
+        assert publish_pinned(folder, warehouse) is True
+        build(*given)
+
+    commit_rows(folder, FIRST_DAY, one_build("first"))
+    if is_there:
+        publish_pinned(folder, warehouse)
+        commit_rows(folder, FIRST_DAY, one_build("old"))
+    monkeypatch.setattr(lake.warehouse, "_build", overtaken)
+    assert publish_pinned(folder, warehouse) is False
+    with connect(warehouse) as connection:
+        assert connection.execute("select arn from image_builds").fetchall() == [("new",)]
+    assert [path.name for path in warehouse.parent.glob("*.duckdb*")] == [warehouse.name]
+
+
+def test_a_pinned_warehouse_may_show_an_older_state_than_the_one_before(
+    folder: Folder, warehouse: Path, tmp_path: Path
+) -> None:
+    """Where nobody else is at it: a lake that was put back, or another one."""
+    other = open_folder(str(tmp_path / "other"))
+    commit_rows(other, FIRST_DAY, one_build("older"))
+    commit_rows(folder, FIRST_DAY, one_build("newer"))
+    assert publish_pinned(folder, warehouse) is True
+    assert publish_pinned(other, warehouse) is True
+    with connect(warehouse) as connection:
+        assert connection.execute("select arn from image_builds").fetchall() == [("older",)]
+
+
+def test_what_a_killed_publication_left_goes_a_day_later(folder: Folder, warehouse: Path) -> None:
+    """By the next one, though it finds nothing to build; never what another one may be writing."""
+    publish(folder, warehouse)
+    own = [f"{warehouse.name}.tmp-1a2b3c4d", f"{warehouse.name}.tmp-1a2b3c4d.wal"]
+    other = [
+        *("x.duckdb.tmp-1a2b3c4d", f"{warehouse.name}.tmp-mine", f"{warehouse.name}.wal"),
+        f"{warehouse.name}.tmp-5e6f7a8b",
+    ]
+    for name in (*own, *other):
+        warehouse.with_name(name).write_bytes(b"half")
+    hours = dict.fromkeys((*own, *other[:-1]), 25) | {other[-1]: 23}
+    for name, age in hours.items():
+        written_at = time.time() - age * 3600
+        os.utime(warehouse.with_name(name), (written_at, written_at))
+    assert publish(folder, warehouse) is False
+    left = {path.name for path in warehouse.parent.iterdir() if path.is_file()}
+    assert left == {warehouse.name, *other}
 
 
 def test_a_database_of_somebody_else_is_never_replaced(folder: Folder, tmp_path: Path) -> None:

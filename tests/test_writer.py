@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -12,7 +11,6 @@ import pytest
 
 from lake.commit import commit
 from lake.folder import Folder
-from lake.location import open_folder
 from lake.run import Run
 from lake.writer import DataFile, Manifest, SnapshotWriter
 from schemas.tables import TABLES
@@ -44,11 +42,6 @@ def commit_rows(lake: Folder, snapshot_date: date, rows: Rows, **facts: Any) -> 
     run, manifest = write_run(lake, snapshot_date, rows)
     commit(lake, run, manifest, {"status": "complete", "is_demo": False, **facts})
     return run
-
-
-@pytest.fixture
-def folder(lake: Path) -> Folder:
-    return open_folder(str(lake))
 
 
 def test_every_table_has_a_file_even_without_rows(folder: Folder) -> None:
