@@ -7,7 +7,7 @@
 -- example: select image_slug, count(*) as builds, round(max(at_most_hours), 1) as longest_hours from build_completions group by image_slug order by longest_hours desc limit 10
 -- column state_status: The first state after its end that a capture shows.
 -- column captured_at: When the first capture that shows the build ended was taken.
--- column seen_running_at: When the last capture that shows the build running was taken; NULL where none does.
+-- column seen_running_at: When the newest page of the last capture that shows the build running arrived; NULL where none does.
 -- column at_least_hours: Hours from created_at to seen_running_at; 0 where no capture shows it running.
 -- column at_most_hours: Hours from created_at to captured_at.
 with ended as (
