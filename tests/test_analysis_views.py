@@ -603,8 +603,8 @@ def test_a_build_ends_between_captures_of_several_pages(ask: Any) -> None:
         from build_completions order by build_number
     """
     assert ask(query, *runs) == [
-        (1, "AVAILABLE", at(16, 12), 2.0, 26.0),
-        (2, "FAILED", at(16, 12), 2.0, 50.0),
+        (1, "AVAILABLE", at(16, 12, 5), 2 + 5 / 60, 26.0),
+        (2, "FAILED", at(16, 12, 5), 2 + 5 / 60, 50.0),
         (5, "DEPRECATED", None, 0.0, 4.0),
     ]
 
