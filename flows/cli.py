@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from flows import cli_upkeep
-from flows.formats import Format
+from flows.formats import Format, Listing
 from flows.mistakes import EXIT_USAGE, errors_in_one_line
 from flows.options import ConfigFile, load, with_parameter_options
 from flows.parameters import (
@@ -29,7 +29,7 @@ from flows.parameters import (
     RebuildParameters,
     SnapshotParameters,
 )
-from flows.terminal import say, show
+from flows.terminal import say, show, width_of
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import State
@@ -166,21 +166,33 @@ app.command("rollback")(with_parameter_options(cli_upkeep.rollback, LakeParamete
 
 @app.command()
 def sql(
-    query: Annotated[str | None, typer.Argument(help="SQL; without it, a shell.")] = None,
+    query: Annotated[
+        str | None, typer.Argument(help="SQL; without it, a shell, or statements on stdin.")
+    ] = None,
     warehouse: Warehouse = DEFAULTS.warehouse,
-    form: Form = Format.TABLE,
+    form: Annotated[
+        Format | None,
+        typer.Option(
+            "--format",
+            help="How to write the rows: as --out's name ends, else as a table. Parquet is binary.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="A file for the rows, which is there whole or not at all."),
+    ] = None,
 ) -> None:
-    """Ask the warehouse in SQL, read-only."""
-    from flows.shell import run_shell
+    """Ask the warehouse in SQL, read-only.
+
+    Statements are separated by semicolons and answer one after the other. On a terminal and without
+    SQL it is a shell with history and completion.
+    """
+    from flows.shell import run_sql
     from lake.warehouse import connect
 
     with connect(warehouse) as connection:
-        if query is None:
-            is_good = run_shell(connection, form)
-            raise typer.Exit(0 if is_good or sys.stdin.isatty() else EXIT_USAGE)
-        from flows.answers import write_answer
-
-        write_answer(connection, query, form, sys.stdout)
+        if not run_sql(connection, query, form, out):
+            raise typer.Exit(EXIT_USAGE)
 
 
 @app.command()
@@ -203,12 +215,22 @@ def status(
 
 @app.command()
 def views(
-    name: Annotated[str | None, typer.Argument(help="One view: its columns, its example.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="One view or table: its columns, its example.")
+    ] = None,
+    form: Annotated[
+        Listing, typer.Option("--format", help="For people or for programs.")
+    ] = Listing.TABLE,
 ) -> None:
-    """List the analysis views, or show one with its columns and an example query."""
-    from flows.catalog import describe_all, describe_one
+    """List the views and tables, or show one with its columns and an example query."""
+    from flows import catalog
 
-    show(describe_all() if name is None else describe_one(name))
+    known = catalog.relations()
+    shown = known.values() if name is None else catalog.named(name, known)
+    if form is Listing.JSON:
+        show([catalog.as_json(shown)])
+    else:
+        show(catalog.described(shown, width_of(sys.stdout)))
 
 
 @app.command()
