@@ -191,8 +191,12 @@ def sql(
     from lake.warehouse import connect
 
     with connect(warehouse) as connection:
-        if not run_sql(connection, query, form, out):
-            raise typer.Exit(EXIT_USAGE)
+        try:
+            is_good = run_sql(connection, query, form, out)
+        except KeyboardInterrupt:
+            raise typer.Abort from None  # click would end the process without a word
+    if not is_good:
+        raise typer.Exit(EXIT_USAGE)
 
 
 @app.command()

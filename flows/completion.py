@@ -15,6 +15,7 @@ from flows.session import COMMANDS
 from flows.statements import COMMENT, Token, tokens
 
 _WORD: Final = re.compile(r"\w*\Z")
+_COMMAND: Final = re.compile(r"\s*(\.\w*)\Z")
 _PROBE: Final = "x"
 """A letter in place of the cursor: the token that it ends says where the cursor is."""
 _BEFORE_RELATIONS: Final = {"from", "join", "describe", "summarize", "table"}
@@ -35,7 +36,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """What is completed whatever the warehouse: DuckDB's keywords and functions."""
+    """What is completed whatever the warehouse: keywords, the reserved ones first, and functions."""
 
     keywords: tuple[str, ...]
     functions: tuple[str, ...]
@@ -43,12 +44,15 @@ class Vocabulary:
 
 def vocabulary_of(connection: duckdb.DuckDBPyConnection) -> Vocabulary:
     """The keywords and functions of the DuckDB that is asked; nothing that is not a plain word."""
-    keywords = connection.execute("select keyword_name from duckdb_keywords()").fetchall()
+    keywords = connection.execute(
+        "select keyword_name from duckdb_keywords() "
+        "order by keyword_category = 'reserved' desc, keyword_name"
+    ).fetchall()
     functions = connection.execute(
         "select distinct function_name from duckdb_functions() where internal order by all"
     ).fetchall()
     plain = [name for (name,) in functions if _PLAIN.fullmatch(name)]
-    return Vocabulary(tuple(sorted({word for (word,) in keywords})), tuple(plain))
+    return Vocabulary(tuple(dict.fromkeys(word for (word,) in keywords)), tuple(plain))
 
 
 def candidates(
@@ -59,8 +63,7 @@ def candidates(
     if before.lstrip().startswith("."):
         yield from _of_command(before.lstrip(), relations)
         return
-    found = _WORD.search(before)
-    word = found[0] if found else ""
+    word = word_before(before)
     context = tokens(before + _PROBE)
     is_word = bool(context) and context[-1].start == len(before) - len(word)
     if not is_word or context[-1].kind in (COMMENT, "string_const", "numeric_const"):
@@ -73,6 +76,13 @@ def candidates(
         if lower.startswith(word.lower()) and lower not in seen:
             seen.add(lower)
             yield candidate
+
+
+def word_before(text: str) -> str:
+    """The word that the text ends with; a command's has a dot."""
+    command = _COMMAND.match(text)
+    found = _WORD.search(text)
+    return command[1] if command else found[0] if found else ""
 
 
 def _offered(
@@ -151,11 +161,11 @@ def _of_command(before: str, relations: Mapping[str, Relation]) -> Iterator[Cand
     command, space, word = before.partition(" ")
     if not space:
         offered = [Candidate(name, words) for name, (_, words) in COMMANDS.items()]
-        word = command
+        word = command.lower()
     elif command == ".format":
         offered = [Candidate(form, "form") for form in Format if form is not Format.PARQUET]
     elif command == ".schema":
         offered = [Candidate(name, relation.kind) for name, relation in relations.items()]
     else:
         return
-    yield from (offer for offer in offered if offer.text.startswith(word.strip()))
+    yield from (offer for offer in offered if offer.text.startswith(word.strip().lower()))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable
 from contextlib import suppress
 from functools import cached_property
@@ -22,7 +21,7 @@ from prompt_toolkit.lexers import PygmentsLexer
 from prompt_toolkit.output import create_output
 from pygments.lexers.sql import SqlLexer
 
-from flows.completion import Vocabulary, candidates, vocabulary_of
+from flows.completion import Vocabulary, candidates, vocabulary_of, word_before
 from flows.session import Session
 from flows.statements import is_command, is_ended, statements_of
 from flows.terminal import printable, say
@@ -35,7 +34,6 @@ _GREETING: Final = (
 _PROMPT: Final = "imagelake> "
 _CONTINUED: Final = "      ...> "
 _MOST_HISTORY_BYTES: Final = 1_000_000
-_WORD: Final = re.compile(r"[.\w]\w*$")
 
 
 def run_prompt(session: Session) -> None:
@@ -81,12 +79,11 @@ class _Completer(Completer):
         """Every candidate, in place of the word before the cursor."""
         del complete_event
         text, cursor = document.text, document.cursor_position
-        word = document.get_word_before_cursor(pattern=_WORD)
+        replaced = -len(word_before(text[:cursor]))
         for found in candidates(text, cursor, self._session.relations(), self._vocabulary):
             if found.text.isprintable():
-                yield Completion(
-                    found.text, start_position=-len(word), display_meta=printable(found.meaning)
-                )
+                meaning = printable(found.meaning)
+                yield Completion(found.text, start_position=replaced, display_meta=meaning)
 
     @cached_property
     def _vocabulary(self) -> Vocabulary:

@@ -44,7 +44,7 @@ def folded(text: str, width: int) -> list[str]:
     lines: list[str] = []
     for whole in text.split("\n"):
         rest = whole.expandtabs()
-        while cells(rest) > width:
+        while cells(rest) > width and len(rest) > 1:
             end = _most(rest, width)
             space = rest.rfind(" ", 1, end + 1)
             lines.append(rest[: space if space > 0 else end].rstrip())
@@ -100,11 +100,13 @@ def _padded(text: str, width: int, is_right: bool) -> str:
 
 
 def _records(names: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> Iterator[str]:
-    """A line a column, the rows one below the other."""
-    widest = min(_widest(names), width // 2)
+    """A line a column, the rows one below the other; of no rows the columns' names."""
+    if not rows:
+        yield from folded(", ".join(names), width)
+    left = min(_widest(names), width // 2)
+    widths = [left, width - left - len(_GAP)]
     for number, row in enumerate(rows, 1):
         title = f"── row {number:,} "
         yield title + "─" * max(0, width - cells(title))
-        for name, text in zip(names, row, strict=True):
-            lines = [folded(name, widest), folded(text, width - widest - len(_GAP))]
-            yield from _row([name, "\n".join(lines[1])], [widest, width], (False, False))
+        for pair in zip(names, row, strict=True):
+            yield from _row(pair, widths, (False, False))
