@@ -48,11 +48,11 @@ def write_answer(
 ) -> int | None:
     """Asks the query and writes its rows to `out`, a batch at a time; returns how many.
 
-    A statement that has no rows, as `set`, and a query without one, write nothing: None. A table shows
-    control characters as escapes; CSV, JSON and Parquet carry every value to the letter. Of more
-    than `most` rows the rest is left out, which a line says. Where clean-up took a file from under
-    the query it is asked again, as long as none of its rows is written. Ctrl-C ends the query and
-    raises KeyboardInterrupt.
+    A statement that has no rows, as `set`, and a query without one, write nothing: None. A table, and
+    CSV on a terminal, show control characters as escapes; else CSV, JSON and Parquet carry every
+    value to the letter. Of more than `most` rows the rest is left out, which a line says. Where
+    clean-up took a file from under the query it is asked again, as long as none of its rows is
+    written. Ctrl-C ends the query and raises KeyboardInterrupt.
     """
     if form is Format.PARQUET:
         return _write_parquet(connection, query, out, parameters)
@@ -153,7 +153,7 @@ def _write_parquet(
 ) -> int:
     if out.isatty():
         raise ParameterError(
-            "--format parquet: it is binary, and the output is a terminal; give --out FILE"
+            "--format parquet: it is binary, and the output is a terminal; write it to a file"
         )
     from flows.parquet_answer import ParquetAnswer  # pyarrow is imported where it is needed
 
@@ -165,11 +165,13 @@ def _write_parquet(
 
 
 def _write_csv(names: Sequence[str], rows: Iterable[Row], out: TextIO) -> int:
+    """To the letter, but on a terminal, which no value may command."""
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(names)
+    shown = printable if out.isatty() else str
+    writer.writerow([shown(name) for name in names])
     count = 0
     for row in rows:
-        writer.writerow([_cell(value) for value in row])
+        writer.writerow([shown(_cell(value)) for value in row])
         count += 1
     return count
 

@@ -13,23 +13,21 @@ import sys
 from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows import cli_upkeep
-from flows.formats import Format, Listing
-from flows.mistakes import EXIT_USAGE, errors_in_one_line
+from flows import cli_asking, cli_upkeep
+from flows.mistakes import errors_in_one_line
 from flows.options import ConfigFile, load, with_parameter_options
 from flows.parameters import (
-    ENVIRONMENT_PREFIX,
     LakeParameters,
     MaintainParameters,
     ParameterError,
     RebuildParameters,
     SnapshotParameters,
 )
-from flows.terminal import say, show, width_of
+from flows.terminal import say, show
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import State
@@ -45,15 +43,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-Warehouse = Annotated[
-    Path,
-    typer.Option(
-        help="The DuckDB file of views over the lake.", envvar=f"{ENVIRONMENT_PREFIX}WAREHOUSE"
-    ),
-]
-Form = Annotated[Format, typer.Option("--format", help="How to print the rows.")]
-DEFAULTS: Final = SnapshotParameters()
 
 
 def main() -> None:
@@ -162,79 +151,9 @@ app.command("publish")(with_parameter_options(cli_upkeep.publish, LakeParameters
 app.command("rebuild")(with_parameter_options(cli_upkeep.rebuild, RebuildParameters))
 app.command("maintain")(with_parameter_options(cli_upkeep.maintain, MaintainParameters))
 app.command("rollback")(with_parameter_options(cli_upkeep.rollback, LakeParameters))
-
-
-@app.command()
-def sql(
-    query: Annotated[
-        str | None, typer.Argument(help="SQL; without it, a shell, or statements on stdin.")
-    ] = None,
-    warehouse: Warehouse = DEFAULTS.warehouse,
-    form: Annotated[
-        Format | None,
-        typer.Option(
-            "--format",
-            help="How to write the rows: as --out's name ends, else as a table. Parquet is binary.",
-        ),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(help="A file for the rows, which is there whole or not at all."),
-    ] = None,
-) -> None:
-    """Ask the warehouse in SQL, read-only.
-
-    Statements are separated by semicolons and answer one after the other. On a terminal and without
-    SQL it is a shell with history and completion.
-    """
-    from flows.shell import run_sql
-    from lake.warehouse import connect
-
-    with connect(warehouse) as connection:
-        try:
-            is_good = run_sql(connection, query, form, out)
-        except KeyboardInterrupt:
-            raise typer.Abort from None  # click would end the process without a word
-    if not is_good:
-        raise typer.Exit(EXIT_USAGE)
-
-
-@app.command()
-def status(
-    warehouse: Warehouse = DEFAULTS.warehouse,
-    form: Form = Format.TABLE,
-    verify: Annotated[
-        bool, typer.Option("--verify", help="Read every file and name what is damaged.")
-    ] = False,
-) -> None:
-    """Show the newest snapshot and how complete and fresh each target is."""
-    from flows.status import verify_lake, write_status
-    from lake.warehouse import connect
-
-    with connect(warehouse) as connection:
-        if verify:
-            raise typer.Exit(verify_lake(connection, sys.stdout, say))
-        write_status(connection, form, sys.stdout)
-
-
-@app.command()
-def views(
-    name: Annotated[
-        str | None, typer.Argument(help="One view or table: its columns, its example.")
-    ] = None,
-    form: Annotated[
-        Listing, typer.Option("--format", help="For people or for programs.")
-    ] = Listing.TABLE,
-) -> None:
-    """List the views and tables, or show one with its columns and an example query."""
-    from flows import catalog
-
-    known = catalog.relations()
-    shown = known.values() if name is None else catalog.named(name, known)
-    if form is Listing.JSON:
-        show([catalog.as_json(shown)])
-    else:
-        show(catalog.described(shown, width_of(sys.stdout)))
+app.command("sql")(cli_asking.sql)
+app.command("status")(cli_asking.status)
+app.command("views")(cli_asking.views)
 
 
 @app.command()

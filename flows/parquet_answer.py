@@ -103,7 +103,7 @@ def _reader(
         if is_first
         else connection.sql(query, params=parameters)
     )
-    description = asked and asked.description
+    description = None if asked is None else asked.description
     if not description or is_silent(query, [name for name, *_ in description]):
         raise ParameterError(NO_ROWS)
     for name, kind, *_ in description:

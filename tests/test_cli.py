@@ -340,6 +340,30 @@ def test_sql_writes_parquet_to_a_pipe_or_a_file(
     assert (tmp_path / "table").read_text() == "a\n─\n1\n(1 row)\n"
 
 
+@pytest.mark.parametrize("form", ["csv", "json", "parquet"])
+def test_a_reader_that_has_enough_is_no_error(published: Path, form: str) -> None:
+    """As `head` has, after some lines of very many."""
+    command = [IMAGELAKE, "sql", "--warehouse", str(published), "--format", form]
+    for query in (["from range(100_000_000)"], []):
+        if form == "parquet" and not query:
+            continue
+        asking = subprocess.Popen(
+            [*command, *query],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        assert asking.stdin
+        assert asking.stdout
+        assert asking.stderr
+        asking.stdin.write(b"" if query else b"from range(100_000_000);\n")
+        asking.stdin.close()
+        assert asking.stdout.read(4)
+        asking.stdout.close()
+        assert asking.stderr.read() == b""
+        assert asking.wait(30) == 0
+
+
 REFUSED_FILES = {
     "several statements": (
         ["select 1; select 2", "--out", "a.csv"],

@@ -196,6 +196,16 @@ def test_a_replaced_warehouse_that_is_still_open_is_warned_of(
             assert lake_of(new) == other.uri
 
 
+def test_somebody_else_s_database_is_connected_to_without_a_word(warehouse: Path) -> None:
+    """`imagelake sql` reads any; what replaced it cannot be told."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for value in (1, 2):
+            duckdb.connect(str(warehouse)).execute(f"create table t{value} as select {value} as a")
+            with connect(warehouse) as connection:
+                assert connection.table(f"t{value}").fetchall() == [(value,)]
+
+
 def test_every_view_and_column_has_a_comment(folder: Folder, warehouse: Path) -> None:
     """A table's column has the words of its declaration."""
     publish(folder, warehouse)
