@@ -1,39 +1,41 @@
-"""Query results as a table for people, or as CSV or JSON for programs."""
+"""Query results as a table for people, or as CSV, JSON or Parquet for programs."""
 
 from __future__ import annotations
 
 import csv
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from io import StringIO
-from itertools import chain, islice
-from shutil import get_terminal_size
-from typing import Any, Final, TextIO
+from itertools import chain
+from typing import Any, Final, TextIO, TypeVar
 
 import duckdb
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
+from flows.asking import cancellable
 from flows.formats import Format
-from flows.terminal import printable
+from flows.parameters import ParameterError
+from flows.terminal import printable, say, width_of
+from flows.text_table import table_lines
 
 ASKED_TIMES: Final = 5
 HELD_ROWS: Final = 100_000
 """So many rows are read before the first is written, so that the query can be asked again till then."""
 
 _BATCH_ROWS = 10_000
+_COUNTING_SECONDS: Final = 1.0
 _REMOVED: Final = ("Cannot open file", "No files found that match", "404")
 """What DuckDB 1.4 to 2.0 say of a file that was removed, on a disk or in S3.
 
 Words, since the class differs: 1.x wraps it as InvalidInputException where the rows are fetched.
 """
+NO_ROWS: Final = "the statement has no rows to write"
 _LAKE_PATHS: Final = ("/snapshot_date", "/_current/")
-_UNBOUNDED_WIDTH = 10_000
+
+Row = tuple[Any, ...]
+Asked = TypeVar("Asked")
 
 
 def write_answer(
@@ -42,31 +44,31 @@ def write_answer(
     form: Format,
     out: TextIO,
     parameters: Mapping[str, Any] | None = None,
-) -> None:
-    """Asks the query and writes its rows to `out`, a batch of rows at a time.
+    most: int | None = None,
+) -> int | None:
+    """Asks the query and writes its rows to `out`, a batch at a time; returns how many.
 
-    A query without a statement writes nothing. A table shows control characters as escapes; CSV and
-    JSON carry every value to the letter. Where clean-up took a file from under the query it is asked
-    again, as long as none of its rows is written.
+    A statement that has no rows, as `set`, and a query without one, write nothing: None. A table, and
+    CSV on a terminal, show control characters as escapes; else CSV, JSON and Parquet carry every
+    value to the letter. Of more than `most` rows the rest is left out, which a line says. Where
+    clean-up took a file from under the query it is asked again, as long as none of its rows is
+    written. Ctrl-C ends the query and raises KeyboardInterrupt.
     """
-    for left in reversed(range(ASKED_TIMES)):
-        try:
-            answer = connection.execute(query, parameters)
-            if answer is None:
-                return
-            names = [column[0] for column in answer.description or []]
-            rows = _rows(answer)
-            held = list(islice(rows, None if form is Format.TABLE else HELD_ROWS))
-            break
-        except duckdb.Error as error:
-            if not left or not is_of_removed_file(error):
-                raise
-    if form is Format.CSV:
-        _write_csv(names, chain(held, rows), out)
-    elif form is Format.JSON:
-        _write_json(names, chain(held, rows), out)
-    else:
-        _write_table(names, held, out)
+    if form is Format.PARQUET:
+        return _write_parquet(connection, query, out, parameters)
+    held = most or (None if form is Format.TABLE else HELD_ROWS)  # a table's widths are of all rows
+    answer = asked_again(lambda: _ask(connection, query, parameters, held))
+    if answer is None:
+        return None
+    names, first = answer
+    rows = iter(first) if most else chain(first, _rows(connection))
+    count = _WRITERS[form](names, rows, out)
+    in_all = _in_all(connection, count, out) if count == most else ""
+    if in_all:
+        say(f"({count:,} of {in_all} rows; `.rows all` shows all, `.save FILE` keeps them)")
+    elif form is Format.TABLE:
+        out.write(f"({count:,} row{'' if count == 1 else 's'})\n")
+    return count
 
 
 def is_of_removed_file(error: duckdb.Error) -> bool:
@@ -76,51 +78,133 @@ def is_of_removed_file(error: duckdb.Error) -> bool:
     return is_of_lake and any(said in words for said in _REMOVED)
 
 
-def _rows(answer: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
-    while batch := answer.fetchmany(_BATCH_ROWS):
+def distinct(names: Sequence[str]) -> list[str]:
+    """The names, each that comes again with a number."""
+    keys: list[str] = []
+    for name in names:
+        key, number = name, 0
+        while key in keys:
+            number += 1
+            key = f"{name}_{number}"
+        keys.append(key)
+    return keys
+
+
+def asked_again(ask: Callable[[], Asked]) -> Asked:
+    """What `ask` returns, which is called again where a file was taken from under it."""
+    for left in reversed(range(ASKED_TIMES)):
+        try:
+            return ask()
+        except duckdb.Error as error:
+            if not left or not is_of_removed_file(error):
+                raise
+    raise AssertionError("the last time returns or raises")
+
+
+def is_silent(query: str, names: Sequence[str]) -> bool:
+    """True for what DuckDB says of a statement such as `set`, which has no rows."""
+    if list(names) != ["Success"]:
+        return False
+    return all(s.type != duckdb.StatementType.SELECT for s in duckdb.extract_statements(query))
+
+
+def _ask(
+    connection: duckdb.DuckDBPyConnection,
+    query: str,
+    parameters: Mapping[str, Any] | None,
+    most: int | None,
+) -> tuple[list[str], list[Row]] | None:
+    """The columns' names and the first rows; None where the query answers nothing."""
+    if cancellable(connection, connection.execute, query, parameters) is None:
+        return None
+    names = [column[0] for column in connection.description or []]
+    first: list[Row] = []
+    while most is None or len(first) < most:
+        wanted = _BATCH_ROWS if most is None else min(_BATCH_ROWS, most - len(first))
+        if not (batch := cancellable(connection, connection.fetchmany, wanted)):
+            break
+        first += batch
+    return None if is_silent(query, names) else (names, first)
+
+
+def _rows(connection: duckdb.DuckDBPyConnection) -> Iterator[Row]:
+    while batch := cancellable(connection, connection.fetchmany, _BATCH_ROWS):
         yield from batch
 
 
-def _write_csv(names: Sequence[str], rows: Iterable[tuple[Any, ...]], out: TextIO) -> None:
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(names)
-    for row in rows:
-        writer.writerow([_cell(value) for value in row])
+def _in_all(connection: duckdb.DuckDBPyConnection, shown: int, out: TextIO) -> str:
+    """How many rows there are, as far as a second's counting finds; empty where no more than shown."""
+    out.flush()  # what is shown is not kept waiting
+    until = time.monotonic() + _COUNTING_SECONDS
+    count = shown
+    try:
+        while batch := cancellable(connection, connection.fetchmany, _BATCH_ROWS, until=until):
+            count += len(batch)
+    except (TimeoutError, KeyboardInterrupt):
+        return f"at least {count:,}"
+    return f"{count:,}" if count > shown else ""
 
 
-def _write_json(names: Sequence[str], rows: Iterable[tuple[Any, ...]], out: TextIO) -> None:
-    """A JSON list of one object a row; a column name that comes twice gets a number."""
-    keys = _distinct(names)
-    separator = "[\n"
-    for row in rows:
-        out.write(separator + json.dumps(dict(zip(keys, map(_jsonable, row), strict=True))))
-        separator = ",\n"
-    out.write("[]\n" if separator == "[\n" else "\n]\n")
-
-
-def _write_table(names: Sequence[str], rows: Sequence[tuple[Any, ...]], out: TextIO) -> None:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for position, name in enumerate(names):
-        is_numeric = all(isinstance(row[position], int | float | None) for row in rows)
-        table.add_column(
-            Text(printable(name)),
-            justify="right" if is_numeric and rows else "left",
-            overflow="fold",
+def _write_parquet(
+    connection: duckdb.DuckDBPyConnection,
+    query: str,
+    out: TextIO,
+    parameters: Mapping[str, Any] | None,
+) -> int:
+    if out.isatty():
+        raise ParameterError(
+            "--format parquet: it is binary, and the output is a terminal; write it to a file"
         )
+    from flows.parquet_answer import ParquetAnswer  # pyarrow is imported where it is needed
+
+    answer = asked_again(lambda: ParquetAnswer(connection, query, parameters))
+    out.flush()
+    count = answer.write(out.buffer)
+    out.buffer.flush()
+    return count
+
+
+def _write_csv(names: Sequence[str], rows: Iterable[Row], out: TextIO) -> int:
+    """To the letter, but on a terminal, which no value may command."""
+    writer = csv.writer(out, lineterminator="\n")
+    shown = printable if out.isatty() else str
+    writer.writerow([shown(name) for name in names])
+    count = 0
     for row in rows:
-        table.add_row(*(_shown(value) for value in row))
-    width = get_terminal_size().columns if out.isatty() else _UNBOUNDED_WIDTH
-    lines = StringIO()
-    Console(file=lines, width=width).print(table)
-    out.writelines(f"{line.rstrip()}\n" for line in lines.getvalue().splitlines())
-    out.write(f"({len(rows):,} row{'' if len(rows) == 1 else 's'})\n")
+        writer.writerow([shown(_cell(value)) for value in row])
+        count += 1
+    return count
 
 
-def _shown(value: Any) -> Text:
+def _write_json(names: Sequence[str], rows: Iterable[Row], out: TextIO) -> int:
+    """A JSON list of one object a row; a column name that comes twice gets a number."""
+    keys = distinct(names)
+    count = 0
+    for row in rows:
+        out.write(",\n" if count else "[\n")
+        out.write(json.dumps(dict(zip(keys, map(_jsonable, row), strict=True))))
+        count += 1
+    out.write("\n]\n" if count else "[]\n")
+    return count
+
+
+def _write_table(names: Sequence[str], rows: Iterable[Row], out: TextIO) -> int:
+    rows = list(rows)
+    is_number = [
+        bool(rows) and all(isinstance(row[position], int | float | None) for row in rows)
+        for position in range(len(names))
+    ]
+    shown = [[_shown(value) for value in row] for row in rows]
+    lines = table_lines([printable(name) for name in names], shown, is_number, width_of(out))
+    out.writelines(f"{line}\n" for line in lines)
+    return len(rows)
+
+
+def _shown(value: Any) -> str:
     if isinstance(value, datetime) and value.microsecond % 1000 == 0:
         finest = "milliseconds" if value.microsecond else "seconds"
-        return Text(value.isoformat(sep=" ", timespec=finest))
-    return Text("NULL" if value is None else printable(_cell(value)))
+        return value.isoformat(sep=" ", timespec=finest)
+    return "NULL" if value is None else printable(_cell(value))
 
 
 def _cell(value: Any) -> str:
@@ -150,9 +234,4 @@ def _jsonable(value: Any) -> Any:
     return str(value)  # a DECIMAL that a float would round, too
 
 
-def _distinct(names: Sequence[str]) -> list[str]:
-    keys: list[str] = []
-    for name in names:
-        number = sum(key == name or key.startswith(f"{name}_") for key in keys)
-        keys.append(f"{name}_{number}" if name in keys else name)
-    return keys
+_WRITERS: Final = {Format.TABLE: _write_table, Format.CSV: _write_csv, Format.JSON: _write_json}

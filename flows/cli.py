@@ -13,16 +13,14 @@ import sys
 from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows import cli_upkeep
-from flows.formats import Format
-from flows.mistakes import EXIT_USAGE, errors_in_one_line
+from flows import cli_asking, cli_upkeep
+from flows.mistakes import errors_in_one_line
 from flows.options import ConfigFile, load, with_parameter_options
 from flows.parameters import (
-    ENVIRONMENT_PREFIX,
     LakeParameters,
     MaintainParameters,
     ParameterError,
@@ -45,17 +43,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-Warehouse = Annotated[
-    Path,
-    typer.Option(
-        help="The DuckDB file of views over the lake.", envvar=f"{ENVIRONMENT_PREFIX}WAREHOUSE"
-    ),
-]
-Form = Annotated[Format, typer.Option("--format", help="How to print the rows.")]
-DEFAULTS: Final = SnapshotParameters()
-OF_WRITING: Final = ("lake", "visibility_seconds", "s3_sse", "s3_kms_key")
-"""What a command need not be told that only reads the lake of a warehouse."""
 
 
 def main() -> None:
@@ -121,29 +108,6 @@ def _check(
     raise typer.Exit(any(outcome.status == "failed" for outcome in outcomes))
 
 
-def _status(
-    form: Form = Format.TABLE,
-    verify: Annotated[
-        bool, typer.Option("--verify", help="Read every file and name what is damaged.")
-    ] = False,
-    config: ConfigFile = None,
-    **options: Any,
-) -> None:
-    """Show the newest snapshot and how complete and fresh each target is."""
-    from flows.status import verify_lake, write_status
-    from lake.warehouse import connect, lake_of
-
-    parameters = load(LakeParameters, options, config)
-    with connect(parameters.warehouse) as connection:
-        if not verify:
-            write_status(connection, form, sys.stdout)
-            return
-        from flows.planning import lake_of as lake_with_settings
-
-        parameters.lake = lake_of(connection)
-    raise typer.Exit(verify_lake(lake_with_settings(parameters), sys.stdout, say))
-
-
 def _take_untracked(parameters: SnapshotParameters) -> Summary:
     import gc
 
@@ -183,40 +147,15 @@ def _take_tracked(parameters: SnapshotParameters, *, is_temporary: bool) -> Summ
 
 app.command("run")(with_parameter_options(_run, SnapshotParameters))
 app.command("check")(with_parameter_options(_check, SnapshotParameters))
-app.command("status")(with_parameter_options(_status, LakeParameters, without=OF_WRITING))
 app.command("publish")(with_parameter_options(cli_upkeep.publish, LakeParameters))
 app.command("rebuild")(with_parameter_options(cli_upkeep.rebuild, RebuildParameters))
 app.command("maintain")(with_parameter_options(cli_upkeep.maintain, MaintainParameters))
 app.command("rollback")(with_parameter_options(cli_upkeep.rollback, LakeParameters))
-
-
-@app.command()
-def sql(
-    query: Annotated[str | None, typer.Argument(help="SQL; without it, a shell.")] = None,
-    warehouse: Warehouse = DEFAULTS.warehouse,
-    form: Form = Format.TABLE,
-) -> None:
-    """Ask the warehouse in SQL, read-only."""
-    from flows.shell import run_shell
-    from lake.warehouse import connect
-
-    with connect(warehouse) as connection:
-        if query is None:
-            is_good = run_shell(connection, form)
-            raise typer.Exit(0 if is_good or sys.stdin.isatty() else EXIT_USAGE)
-        from flows.answers import write_answer
-
-        write_answer(connection, query, form, sys.stdout)
-
-
-@app.command()
-def views(
-    name: Annotated[str | None, typer.Argument(help="One view: its columns, its example.")] = None,
-) -> None:
-    """List the analysis views, or show one with its columns and an example query."""
-    from flows.catalog import describe_all, describe_one
-
-    show(describe_all() if name is None else describe_one(name))
+app.command("sql")(cli_asking.sql)
+app.command("status")(
+    with_parameter_options(cli_asking.status, LakeParameters, without=cli_asking.OF_WRITING)
+)
+app.command("views")(cli_asking.views)
 
 
 @app.command()

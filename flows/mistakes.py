@@ -60,11 +60,14 @@ def _explain(error: Exception) -> tuple[str, int]:
 
     from extract.errors import CALL_ERRORS, TargetError
     from flows.answers import is_of_removed_file
+    from flows.query_errors import QueryError
     from lake.checks import CheckError
     from lake.commit import CommitError
     from lake.storage import StorageError
 
     if isinstance(error, TargetError):
+        return str(error), EXIT_USAGE if error.is_usage else EXIT_NOTHING_COMMITTED
+    if isinstance(error, QueryError):
         return str(error), EXIT_USAGE if error.is_usage else EXIT_NOTHING_COMMITTED
     if isinstance(error, StorageError):
         return str(error), EXIT_USAGE

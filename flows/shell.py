@@ -1,60 +1,75 @@
-"""An SQL shell on the warehouse: statements end with a semicolon, an error ends no session."""
+"""The warehouse asked in SQL: one query, statements from a pipe, or a shell on a terminal."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import duckdb
 
-from flows.answers import write_answer
-from flows.formats import Format
-from flows.terminal import printable
+from flows.formats import Format, format_of
+from flows.parameters import ParameterError
+from flows.query_errors import tell_places
+from flows.session import MOST_ROWS, Session, ask
+from flows.statements import statements, statements_of
 
-_GREETING = "Statements end with `;`. `.views` lists the views, `.quit` or Ctrl-D leaves."
+
+def run_sql(
+    connection: duckdb.DuckDBPyConnection, query: str | None, form: Format | None, path: Path | None
+) -> bool:
+    """Asks the query, else what stdin gives, else what is typed; returns whether all went well.
+
+    Several statements answer one after the other; a file holds the answer of one. Raises QueryError
+    where the query is wrong, and ParameterError where the form and the place do not go together.
+    """
+    form = form or (format_of(path) if path else None) or Format.TABLE
+    is_file = path is not None or form is Format.PARQUET
+    if query is None and sys.stdin.isatty():
+        if is_file:
+            raise ParameterError("--out and --format parquet go with a QUERY, or one on stdin")
+        return run_shell(connection, form)
+    if query is None and not is_file:
+        return run_script(connection, form)
+    return _run_query(connection, "".join(_lines()) if query is None else query, form, path)
+
+
+def run_script(connection: duckdb.DuckDBPyConnection, form: Format) -> bool:
+    """Asks the statements on stdin as they come; an error is said and ends nothing."""
+    session = Session(connection, form)
+    for statement in statements_of(_lines()):
+        session.take(statement)
+        if session.is_over:
+            break
+    return session.is_good
 
 
 def run_shell(connection: duckdb.DuckDBPyConnection, form: Format) -> bool:
-    """Reads statements from stdin until it ends; prompts, with history, where it is a terminal.
+    """Asks what is typed, until it is left; where no terminal can show a prompt, as from a pipe."""
+    if not (sys.stdout.isatty() or sys.stderr.isatty()):
+        return run_script(connection, form)
+    from flows.prompting import run_prompt  # its libraries are imported for it alone
 
-    Returns whether every statement succeeded.
-    """
-    is_good = True
-    is_terminal = sys.stdin.isatty()
-    if is_terminal:
-        import readline  # noqa: F401 - importing it gives `input` its line editing and history
-
-        sys.stderr.write(_GREETING + "\n")
-    for statement in _statements(is_terminal):
-        try:
-            write_answer(connection, statement, form, sys.stdout)
-        except duckdb.Error as error:
-            is_good = False
-            sys.stderr.write(printable(str(error).strip()) + "\n")
-        except KeyboardInterrupt:
-            sys.stderr.write("interrupted\n")
-    return is_good
+    run_prompt(Session(connection, form, most=MOST_ROWS if sys.stdout.isatty() else None))
+    return True
 
 
-def _statements(is_terminal: bool) -> Iterator[str]:
-    gathered = ""
-    while True:
-        prompt = ("imagelake> " if not gathered else "      ...> ") if is_terminal else ""
-        try:
-            line = input(prompt)
-        except EOFError:
-            if gathered.strip():
-                yield gathered
-            return
-        except KeyboardInterrupt:
-            sys.stderr.write("\n")
-            gathered = ""
-            continue
-        if not gathered and line.strip().rstrip(";") in (".quit", "exit", "quit"):
-            return
-        if not gathered and line.strip() == ".views":
-            line = "select view_name, comment from duckdb_views() where not internal;"
-        gathered += line + "\n"
-        if line.rstrip().endswith(";"):
-            yield gathered
-            gathered = ""
+def _run_query(
+    connection: duckdb.DuckDBPyConnection, query: str, form: Format, path: Path | None
+) -> bool:
+    found = statements(query)
+    if (path is not None or form is Format.PARQUET) and len(found) != 1:
+        raise ParameterError(
+            f"QUERY: {len(found)} statements, and a file holds the answer of one; give one"
+        )
+    tell_places(connection)
+    for statement in found:
+        ask(connection, statement, form, path)
+    return True
+
+
+def _lines() -> Iterator[str]:
+    try:
+        yield from sys.stdin
+    except UnicodeDecodeError as error:
+        raise ParameterError(f"stdin: no valid UTF-8: {error.reason}") from error

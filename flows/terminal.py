@@ -6,7 +6,8 @@ import os
 import sys
 import unicodedata
 from collections.abc import Iterable
-from typing import Final
+from shutil import get_terminal_size
+from typing import Final, TextIO
 
 _KEPT: Final = "\n\t"
 _HIDDEN: Final = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
@@ -18,6 +19,11 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if _is_shown(c) else _escape(c) for c in text)
+
+
+def width_of(stream: TextIO) -> int | None:
+    """The terminal's width in cells; None where the stream is none, so that nothing need be folded."""
+    return get_terminal_size().columns if stream.isatty() else None
 
 
 def say(line: str) -> None:

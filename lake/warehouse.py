@@ -6,6 +6,7 @@ Anyone who can read the lake can build one.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from contextlib import suppress
 from datetime import UTC, date, datetime
@@ -25,6 +26,7 @@ from lake.definitions import comments_on, definitions
 from lake.pinned import pinned_definitions
 from lake.records import newest_content
 from lake.remote import let_read
+from lake.replaced import warn_of_replaced
 from lake.run import (
     SCHEMA_RUN,
     changes_schema_path,
@@ -42,6 +44,8 @@ from schemas.table import SCHEMA_VERSION
 from schemas.tables import TABLES
 from schemas.view import column_comment, macros, views
 
+DEFAULT_WAREHOUSE: Final = Path("data/imagelake.duckdb")
+WAREHOUSE_VARIABLE: Final = "IMAGELAKE_WAREHOUSE"
 STORAGE_VERSION: Final = "v1.0.0"
 """What every DuckDB from 1.0 on reads; a file that 2.0 writes as it comes, no 1.x opens."""
 
@@ -154,11 +158,17 @@ def make_place(path: Path) -> None:
         ) from error
 
 
-def connect(path: Path) -> duckdb.DuckDBPyConnection:
-    """A read-only connection to the warehouse whose times are UTC.
+def connect(path: str | Path | None = None) -> duckdb.DuckDBPyConnection:
+    """A read-only connection to the warehouse; its times, and those of its cursors, are UTC.
+
+    Without a path it is the warehouse that `imagelake sql` asks: IMAGELAKE_WAREHOUSE, else
+    data/imagelake.duckdb. The views are live, so that one connection sees each new snapshot. Only
+    where the file was replaced since, as a newer imagelake does, DuckDB goes on with the old one in
+    a process that still has it open: a warning says so.
 
     Raises StorageError where there is no warehouse, or the file is none.
     """
+    path = Path(path or os.environ.get(WAREHOUSE_VARIABLE) or DEFAULT_WAREHOUSE).expanduser()
     if not path.is_file():
         raise StorageError(
             f"--warehouse {str(path)!r}: there is none; take a snapshot with `imagelake run`, or "
@@ -168,8 +178,9 @@ def connect(path: Path) -> duckdb.DuckDBPyConnection:
         connection = duckdb.connect(str(path), read_only=True)
     except duckdb.Error as error:
         raise StorageError(f"--warehouse {str(path)!r}: {error}") from error
-    connection.execute("set timezone = 'UTC'")
+    connection.execute("set global timezone = 'UTC'")
     let_read(connection, lake_of(connection))
+    warn_of_replaced(connection, path)
     return connection
 
 

@@ -5,8 +5,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from extract.emulator import Emulator
@@ -18,7 +20,7 @@ from lake.location import open_folder
 from lake.warehouse import connect, publish
 from schemas import __version__
 from schemas.tables import TABLES
-from schemas.view import views
+from schemas.view import macros, views
 
 HOME, EAST, WEST = ACCOUNTS[0], REGIONS[0], REGIONS[1]
 UNTRACKED = "not tracked by Prefect (no PREFECT_API_URL; see --track)"
@@ -116,7 +118,10 @@ BAD_INPUT = {
         "--starting-token: a token belongs to one target, and there are 2: give its --region",
     ),
     "no warehouse": (["sql", "select 1"], "--warehouse 'data/imagelake.duckdb': there is none; "),
-    "no such view": (["views", "goldn_images"], "'goldn_images' is no view; did you mean golden_i"),
+    "no such view": (
+        ["views", "goldn_images"],
+        "'goldn_images' is no view, table or macro; did you mean golden_images or golden_amis?",
+    ),
     "a port that is none": (["emulator", "--clock", "noon"], "emulator: Invalid isoformat string"),
 }
 
@@ -298,6 +303,145 @@ def test_the_shell_reads_statements_and_an_error_ends_no_session(
     assert "golden_images" in imagelake(*sql, text=".views\n").stdout
 
 
+def test_sql_answers_several_statements_one_after_the_other(
+    imagelake: Command, published: Path
+) -> None:
+    """What went before an error stands; a statement without rows writes nothing."""
+    sql = ("sql", "--warehouse", str(published), "--format", "csv")
+    ended = imagelake(*sql, "set threads = 1; select ';' as a;\nselect 2 as b; -- the end")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "a\n;\nb\n2\n", "")
+    ended = imagelake(*sql, "select 1 as a;\n\nselect\n  nope; select 3 as c")
+    assert (ended.returncode, ended.stdout) == (2, "a\n1\n")
+    assert ended.stderr == (
+        'imagelake: Binder Error: Referenced column "nope" was not found because the FROM clause is '
+        "missing\n\nLINE 4:   nope\n          ^\n"
+    )
+
+
+def test_sql_writes_parquet_to_a_pipe_or_a_file(
+    imagelake: Command, published: Path, tmp_path: Path
+) -> None:
+    """A file's name says its form, unless the option does; the query may come on stdin."""
+    sql = ("sql", "--warehouse", str(published))
+    query = "select range as n, timestamptz '2025-11-20 12:00:00+00:00' as at from range(3)"
+    rows = [{"n": n, "at": datetime(2025, 11, 20, 12, tzinfo=UTC)} for n in range(3)]
+    with (tmp_path / "piped").open("wb") as out:
+        command = [IMAGELAKE, *sql, query, "--format", "parquet"]
+        subprocess.run(command, stdout=out, check=True)
+    assert pq.read_table(tmp_path / "piped").to_pylist() == rows
+    ended = imagelake(*sql, "--out", "a.parquet", text=query + ";\n")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "a.parquet: 3 rows\n")
+    assert pq.read_table(tmp_path / "a.parquet").to_pylist() == rows
+    assert imagelake(*sql, "select 1 as a", "--out", "a.json").returncode == 0
+    assert json.loads((tmp_path / "a.json").read_text()) == [{"a": 1}]
+    assert imagelake(*sql, "select 1 as a", "--out", "a.json", "--format", "csv").returncode == 0
+    assert (tmp_path / "a.json").read_text() == "a\n1\n"
+    assert imagelake(*sql, "select 1 as a", "--out", "table").returncode == 0
+    assert (tmp_path / "table").read_text() == "a\n─\n1\n(1 row)\n"
+
+
+@pytest.mark.parametrize("form", ["csv", "json", "parquet"])
+def test_a_reader_that_has_enough_is_no_error(published: Path, form: str) -> None:
+    """As `head` has, after some lines of very many."""
+    command = [IMAGELAKE, "sql", "--warehouse", str(published), "--format", form]
+    for query in (["from range(100_000_000)"], []):
+        if form == "parquet" and not query:
+            continue
+        asking = subprocess.Popen(
+            [*command, *query],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        assert asking.stdin
+        assert asking.stdout
+        assert asking.stderr
+        asking.stdin.write(b"" if query else b"from range(100_000_000);\n")
+        asking.stdin.close()
+        assert asking.stdout.read(4)
+        asking.stdout.close()
+        assert asking.stderr.read() == b""
+        assert asking.wait(30) == 0
+
+
+REFUSED_FILES = {
+    "several statements": (
+        ["select 1; select 2", "--out", "a.csv"],
+        "QUERY: 2 statements, and a file holds the answer of one; give one",
+    ),
+    "no statement": (
+        [" ;", "--format", "parquet"],
+        "QUERY: 0 statements, and a file holds the answer of one; give one",
+    ),
+    "nothing to write": (
+        ["set threads = 1", "--out", "a.csv"],
+        "the statement has no rows to write",
+    ),
+    "no such folder": (
+        ["select 1", "--out", "no/a.csv"],
+        "'no/a.csv': cannot be written: No such file or directory",
+    ),
+    "a type that Parquet has not": (
+        ["select interval 1 day as a", "--out", "a.parquet"],
+        "column 'a' has the type INTERVAL, which Parquet cannot hold as it is; cast it to VARCHAR: "
+        '"a"::varchar',
+    ),
+    "an unknown form": (
+        ["select 1", "--format", "xml"],
+        "Invalid value for '--format': 'xml' is not one of 'table', 'csv', 'json', 'parquet'; see "
+        "`imagelake sql --help`",
+    ),
+}
+
+
+@pytest.mark.parametrize(("arguments", "words"), REFUSED_FILES.values(), ids=REFUSED_FILES)
+def test_sql_says_in_a_line_what_it_cannot_write(
+    imagelake: Command, published: Path, tmp_path: Path, arguments: list[str], words: str
+) -> None:
+    ended = imagelake("sql", "--warehouse", str(published), *arguments)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (2, "", f"imagelake: {words}\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_query_that_fails_leaves_the_file_as_it_was(
+    imagelake: Command, published: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "a.csv").write_text("before")
+    query = "select if(range = 1_500_000, error('midway'), range) from range(2_000_000)"
+    ended = imagelake("sql", "--warehouse", str(published), query, "--out", "a.csv")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "midway" in ended.stderr
+    assert (tmp_path / "a.csv").read_text() == "before"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
+
+
+def test_what_is_no_text_is_refused_in_a_line(imagelake: Command, published: Path) -> None:
+    sql = ("sql", "--warehouse", str(published))
+    ended = imagelake(*sql, "select '\udcff'")
+    assert (ended.returncode, ended.stderr) == (2, "imagelake: the statement is no valid UTF-8\n")
+    for errors, words in (("surrogateescape", "the statement is"), ("strict", "imagelake: stdin:")):
+        piped = subprocess.run(
+            [IMAGELAKE, *sql],
+            input=b"select '\xff';\n",
+            capture_output=True,
+            env={**os.environ, "PYTHONIOENCODING": f"utf-8:{errors}"},
+            check=False,
+        )
+        assert piped.returncode == 2
+        assert piped.stderr.decode().startswith(f"{words} no valid UTF-8")
+
+
+def test_a_script_may_use_the_shell_s_commands(imagelake: Command, published: Path) -> None:
+    sql = ("sql", "--warehouse", str(published))
+    script = ".format csv\nselect 1 as a;\n.save b.json\nselect 2 as b;\n.rows 1\nfrom range(3);\n"
+    ended = imagelake(*sql, text=script)
+    assert (ended.returncode, ended.stdout) == (0, "a\n1\nrange\n0\n")
+    ended = imagelake(*sql, text=".nonsense\n.schema current_tags\n")
+    assert ended.returncode == 2
+    assert ended.stderr == "'.nonsense' is no command; .help lists them\n"
+    assert "  tag_key        VARCHAR      The tag's key.\n" in ended.stdout
+
+
 def test_sql_cannot_write_the_warehouse(imagelake: Command, published: Path) -> None:
     before = published.read_bytes()
     statements = (
@@ -323,11 +467,39 @@ def test_every_view_is_listed_and_can_be_looked_up(imagelake: Command) -> None:
     listed = imagelake("views").stdout
     for view in views():
         assert f"{view.name}\n    {view.purpose}\n    grain: {view.grain}\n" in listed
+    assert "\nimage_amis (table)\n    The AMIs that the builds of every snapshot list.\n" in listed
     told = imagelake("views", "golden_amis").stdout.splitlines()
     assert told[0].startswith("golden_amis: The AMI to launch now")
     assert told[1].startswith("grain: one row an image, AMI region and AMI account (")
-    assert "  ami_id VARCHAR: The AMI's id (`ami-…`)." in told
-    assert told[-2] == "example: Which AMI is to be launched in eu-west-1?"
+    assert "  ami_id               VARCHAR      The AMI's id (`ami-…`)." in told
+    query = (
+        "select name, semantic_version, build_number, ami_id from golden_amis where ami_region = "
+        "'eu-west-1' order by name"
+    )
+    assert told[-6:] == [
+        *(
+            "",
+            "example: Which AMI is to be launched in eu-west-1?",
+            f"  {query}",
+            "",
+            "run it:",
+            f'  imagelake sql "{query}"',
+        )
+    ]
+
+
+def test_views_are_told_as_json(imagelake: Command) -> None:
+    told = json.loads(imagelake("views", "--format", "json").stdout)
+    assert {entry["name"] for entry in told} == {view.name for view in (*views(), *macros())} | set(
+        TABLES
+    )
+    one = json.loads(imagelake("views", "image_amis", "--format", "json").stdout)
+    assert one == next(entry for entry in told if entry["name"] == "image_amis")
+    assert one["columns"][1] == {
+        "name": "run_id",
+        "type": "VARCHAR",
+        "comment": "The run that wrote the row.",
+    }
 
 
 def test_the_version_is_told(imagelake: Command) -> None:

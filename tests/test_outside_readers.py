@@ -56,7 +56,9 @@ def folder(request: pytest.FixtureRequest, folder: Folder) -> Folder:
 @pytest.fixture
 def files(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The files of image_builds that show, found by the README's own lines."""
-    (lines,) = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    (lines,) = re.findall(
+        r"^### Without the warehouse\n.*?^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL
+    )
     monkeypatch.chdir(folder.root.parent)
     found: dict[str, Any] = {}
     exec(lines.replace("data/lake", folder.root.name), found)  # noqa: S102 - the README's lines

@@ -9,7 +9,9 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import pytest
 from typer.main import get_command
 
 from extract.emulator import Emulator
@@ -17,7 +19,9 @@ from extract.emulator.faults import KEYS
 from flows.cli import app
 from flows.loading import load_parameters
 from flows.parameters import AccountParameters, MaintainParameters, SnapshotParameters
+from flows.pipeline import take_snapshot
 from flows.questions import README, questions
+from lake.warehouse import connect
 from tests.readme import run_demo, with_demo, with_generated_parts
 
 TEXT = README.read_text()
@@ -83,6 +87,37 @@ def test_faults_shown_are_taken(start_emulator: Callable[..., Emulator]) -> None
                 emulator.set_faults("*", {"errors": [name]})
     told = re.findall(r"`([a-z_]+)`", TEXT.partition("Besides:")[2].partition("\n\n")[0])
     assert {*told, *(key for target in faults.values() for key in target)} == set(KEYS)
+
+
+@pytest.mark.usefixtures("emulator")
+@pytest.mark.filterwarnings("ignore:The inplace keyword")  # DuckDB's use of pandas
+def test_python_shown_reads_a_warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each block by itself, in a folder with the default lake; the last block reads the files."""
+    monkeypatch.chdir(tmp_path)
+    take_snapshot(SnapshotParameters())
+    with connect() as warehouse:
+
+        def ask(query: str) -> list[tuple[Any, ...]]:
+            return warehouse.execute(query).fetchall()
+
+        plain, pandas, polars, alone, files = (run_python(block) for block in blocks("python"))
+        failed = "select name, failure_step, error_message from failed_builds"
+        assert sorted(plain["failed"], key=repr) == sorted(ask(failed), key=repr)
+        assert len(plain["failed"]) > 1
+        by_status = "select state_status, count(*) from current_builds group by all order by all"
+        assert list(pandas["by_status"].items()) == ask(by_status)
+        assert str(pandas["builds"]["created_at"].dtype).endswith(", UTC]")
+        by_region = "select ami_region, count(*) from golden_amis group by all order by all"
+        assert polars["by_region"].rows() == ask(by_region)
+        assert alone["captured"] == ask("select region, captured_at from current_targets")
+    assert len(files["files"]) == 1
+
+
+def run_python(block: str) -> dict[str, Any]:
+    """What a block of the README leaves behind."""
+    left: dict[str, Any] = {}
+    exec(block, left)  # noqa: S102 - the README's own lines
+    return left
 
 
 def test_template_passes_cfn_lint() -> None:

@@ -5,6 +5,7 @@ import random
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -15,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import lake.warehouse
+from flows.parameters import LakeParameters
 from lake.definitions import definitions, view_columns
 from lake.folder import Folder
 from lake.location import open_folder
@@ -22,7 +24,10 @@ from lake.maintain import maintain
 from lake.retention import Keep
 from lake.storage import StorageError
 from lake.warehouse import (
+    DEFAULT_WAREHOUSE,
+    WAREHOUSE_VARIABLE,
     connect,
+    lake_of,
     publish,
     publish_pinned,
     require_replaceable,
@@ -134,6 +139,71 @@ def test_a_place_that_cannot_be_written_is_named(folder: Folder) -> None:
 def test_a_warehouse_that_is_not_there_says_how_to_get_one(warehouse: Path) -> None:
     with pytest.raises(StorageError, match="imagelake publish"):
         connect(warehouse)
+
+
+def test_a_warehouse_is_connected_to_by_its_path_or_by_default(
+    folder: Folder, warehouse: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `imagelake sql` finds it: by the variable, else in data/, which is the commands' default."""
+    publish(folder, warehouse)
+    assert LakeParameters().warehouse == DEFAULT_WAREHOUSE
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StorageError, match=r"data/imagelake\.duckdb"):
+        connect()
+    publish(folder, DEFAULT_WAREHOUSE)
+    monkeypatch.setenv("HOME", str(warehouse.parent))
+    for given in (str(warehouse), warehouse, f"~/{warehouse.name}", None):
+        with connect(given) as connection:
+            assert lake_of(connection) == folder.uri
+    monkeypatch.setenv(WAREHOUSE_VARIABLE, str(tmp_path / "none.duckdb"))
+    with pytest.raises(StorageError, match=r"none\.duckdb"):
+        connect()
+
+
+def test_a_connection_and_its_cursors_are_read_only_and_in_utc(
+    folder: Folder, warehouse: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever zone the machine is in; pandas reads by a cursor."""
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    publish(folder, warehouse)
+    query = "select timestamptz '2025-11-20 23:00:00+00:00' as instant, instant::date as day"
+    expected = (datetime(2025, 11, 20, 23, tzinfo=UTC), date(2025, 11, 20))
+    with connect(warehouse) as connection:
+        for asked in (connection, connection.cursor()):
+            assert asked.execute(query).fetchall() == [expected]
+            assert str(asked.sql(query).df()["instant"].dtype).endswith(", UTC]")
+            with pytest.raises(duckdb.InvalidInputException, match="read-only"):
+                asked.execute("create table t (a integer)")
+
+
+def test_a_replaced_warehouse_that_is_still_open_is_warned_of(
+    folder: Folder, warehouse: Path, tmp_path: Path
+) -> None:
+    """DuckDB goes on with the old file in a process until all its connections are closed."""
+    publish(folder, warehouse)
+    other = open_folder(str(tmp_path / "other"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with connect(warehouse) as old, connect(warehouse) as beside:
+            assert lake_of(old) == lake_of(beside) == folder.uri
+            publish(other, warehouse)
+            with pytest.warns(UserWarning, match="close its other connections") as warned:
+                late = connect(warehouse)
+            assert warned[0].filename == __file__
+            assert lake_of(late) == folder.uri
+            late.close()
+        with connect(warehouse) as new, connect(warehouse):
+            assert lake_of(new) == other.uri
+
+
+def test_somebody_else_s_database_is_connected_to_without_a_word(warehouse: Path) -> None:
+    """`imagelake sql` reads any; what replaced it cannot be told."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for value in (1, 2):
+            duckdb.connect(str(warehouse)).execute(f"create table t{value} as select {value} as a")
+            with connect(warehouse) as connection:
+                assert connection.table(f"t{value}").fetchall() == [(value,)]
 
 
 def test_every_view_and_column_has_a_comment(folder: Folder, warehouse: Path) -> None:
