@@ -3,12 +3,14 @@
 import json
 import shlex
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
 import pytest
 
 from flows.catalog import (
+    MACRO,
     Column,
     Relation,
     as_json,
@@ -73,7 +75,8 @@ def test_every_example_is_a_query_that_a_warehouse_answers(
         found = relations_of(warehouse)
     assert set(found) - set(known) == {"visible_runs", "warehouse_info"}
     for name, relation in known.items():
-        assert (found[name].columns, found[name].example) == (relation.columns, relation.example)
+        told = replace(relation, columns=()) if relation.kind == MACRO else relation
+        assert (found[name].columns, found[name].example) == (told.columns, told.example)
         if relation.kind == "view":
             assert (found[name].purpose, found[name].grain) == (relation.purpose, relation.grain)
 
