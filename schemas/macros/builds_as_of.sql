@@ -21,8 +21,23 @@ with captures as (
         partition by account_id, region
         order by coverage = 'whole' desc, snapshot_date desc
     ) = 1
+),
+
+    -- one list, unnested: DuckDB 2.0 then takes the captures for few, and reads their files alone
+few as (
+    select
+        unnest(
+            list({
+                'account_id': account_id,
+                'region': region,
+                'snapshot_date': snapshot_date,
+                'run_id': run_id
+            }),
+            recursive := true
+        )
+    from captures
 )
 
 select image_builds.*
-from captures
+from few
 join image_builds using (snapshot_date, run_id, account_id, region)
