@@ -19,8 +19,8 @@ from lake.definitions import definitions
 from lake.inventory import ChangesKey, Inventory, RunKey
 from lake.records import Commit, commits, newest_first
 from lake.remote import let_read
+from lake.schema_files import write_schema_files
 from lake.storage import Lake, Leftover
-from lake.warehouse import write_schema_files
 
 GRACE: Final = timedelta(days=7)
 

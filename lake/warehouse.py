@@ -17,8 +17,6 @@ from typing import Any, Final
 from uuid import uuid4
 
 import duckdb
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from lake.changes import has_changes
 from lake.commit import ORPHAN_AGE
@@ -27,21 +25,11 @@ from lake.pinned import pinned_definitions
 from lake.records import newest_content
 from lake.remote import let_read
 from lake.replaced import warn_of_replaced
-from lake.run import (
-    SCHEMA_RUN,
-    changes_schema_path,
-    part_path,
-    schema_path,
-    state_folder,
-    version_of,
-)
+from lake.schema_files import write_schema_files
 from lake.sql import text
-from lake.state import STATE_TABLES, has_state
+from lake.state import has_state
 from lake.storage import TEMPORARY, Lake, StorageError
 from schemas import __version__
-from schemas.captures import CAPTURE_DIFFERENCES
-from schemas.table import SCHEMA_VERSION
-from schemas.tables import TABLES
 from schemas.view import column_comment, macros, views
 
 DEFAULT_WAREHOUSE: Final = Path("data/imagelake.duckdb")
@@ -200,33 +188,6 @@ def current_captures(path: Path) -> dict[tuple[str, str], date]:
         return {(account_id, region): day for account_id, region, day in rows.fetchall()}
 
 
-def write_schema_files(lake: Lake) -> list[int]:
-    """Gives each table a file without rows for each schema version that the lake has, where it lacks.
-
-    Returns the versions: today's and those of the files that are there.
-    """
-    found = {version_of(file.path) for file in lake.files("snapshots")}
-    versions = sorted({SCHEMA_VERSION, *filter(None, found)})
-    schemas = {
-        schema_path(table.name, version): table.arrow_schema_of(version)
-        for table in TABLES.values()
-        for version in versions
-    }
-    schemas[changes_schema_path()] = CAPTURE_DIFFERENCES.arrow_schema
-    for table in STATE_TABLES:
-        schemas[part_path(state_folder(table.name, SCHEMA_RUN), 0)] = table.whole_schema
-    lacking = {
-        path: schema for path, schema in schemas.items() if not _is_alike(lake, path, schema)
-    }
-    if lacking:
-        lake.make()
-    for path, schema in lacking.items():
-        staged = lake.stage(path)
-        pq.write_table(schema.empty_table(), staged)
-        lake.publish(staged, path)
-    return versions
-
-
 def _build(lake: Lake, path: Path, statements: list[str]) -> None:
     with duckdb.connect() as connection:
         let_read(connection, lake.uri)
@@ -240,14 +201,23 @@ def _build(lake: Lake, path: Path, statements: list[str]) -> None:
         for macro in macros():
             comment = text(macro.comment)
             connection.execute(f"comment on macro table {macro.name} is {comment}")
+        columns = _columns(connection)
         for view in views():
-            columns = connection.execute(f"describe {view.name}").fetchall()
-            comments = {name: column_comment(view, name) for name, *_ in columns}
+            comments = {name: column_comment(view, name) for name in columns[view.name]}
             for statement in comments_on(view.name, {"": view.comment, **comments}):
                 connection.execute(statement)
         connection.commit()
         connection.execute("use memory")
         connection.execute("detach warehouse")
+
+
+def _columns(connection: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
+    """By view, its columns as the catalog has them: to describe a view would be to plan it again."""
+    rows = connection.execute(
+        "select table_name, list(column_name order by column_index) from duckdb_columns() "
+        "where database_name = current_database() group by table_name"
+    )
+    return dict(rows.fetchall())
 
 
 def _info(lake: Lake, fingerprint: str) -> str:
@@ -294,20 +264,6 @@ def _answer(path: Path, query: str) -> Any:
     with duckdb.connect(str(path), read_only=True) as connection:
         row = connection.execute(query).fetchone()
     return row[0] if row else ""
-
-
-def _is_alike(lake: Lake, path: str, declared: pa.Schema) -> bool:
-    """True where the file has the same types and words; a map's entries are renamed by Parquet."""
-    try:
-        with lake.open(path) as file:
-            present = pq.read_schema(file)
-    except FileNotFoundError:
-        return False
-    return bool(
-        present.equals(declared)
-        and present.metadata == declared.metadata
-        and all(present.field(f.name).metadata == f.metadata for f in declared)
-    )
 
 
 def _line(error: Exception) -> str:

@@ -46,7 +46,7 @@ def views() -> tuple[View, ...]:
     files = sql_files("views", ("grain", "example"), optional=("asks",))
     by_name = {file.name: _view(file) for file in files}
     reads = {
-        name: {other for other in by_name if other != name and _mentions(view.sql, other)}
+        name: sorted(by_name.keys() & _words(view.sql) - {name})
         for name, view in sorted(by_name.items())
     }
     return tuple(by_name[name] for name in TopologicalSorter(reads).static_order())
@@ -69,13 +69,12 @@ def column_comment(view: View, column: str) -> str:
 
     Raises KeyError where neither says anything.
     """
-    if column in view.columns:
-        return view.columns[column]
-    for table in _tables_behind(view):
-        for candidate in TABLES[table].documented_columns:
-            if candidate.name == column:
-                return candidate.doc
-    raise KeyError(f"{view.name}.sql: no `-- column {column}:` line, and no table has the column")
+    comment = view.columns.get(column) or _documented_behind(view.sql).get(column)
+    if comment is None:
+        raise KeyError(
+            f"{view.name}.sql: no `-- column {column}:` line, and no table has the column"
+        )
+    return comment
 
 
 def _view(file: SqlFile) -> View:
@@ -94,17 +93,19 @@ def _view(file: SqlFile) -> View:
     )
 
 
-def _tables_behind(view: View) -> list[str]:
-    """The tables that the view reads, directly first, then through other views."""
-    direct = [name for name in TABLES if _mentions(view.sql, name)]
-    through = [
-        table
-        for other in views()
-        if other.name != view.name and _mentions(view.sql, other.name)
-        for table in _tables_behind(other)
-    ]
-    return list(dict.fromkeys(direct + through))
+@cache
+def _documented_behind(sql: str) -> dict[str, str]:
+    """By column, what the tables say that the query reads, directly first, then through others."""
+    words = _words(sql)
+    comments: dict[str, str] = {}
+    for table in TABLES.values():
+        if table.name in words:
+            comments = {column.name: column.doc for column in table.documented_columns} | comments
+    for other in views():
+        if other.name in words and other.sql != sql:
+            comments = _documented_behind(other.sql) | comments
+    return comments
 
 
-def _mentions(sql: str, name: str) -> bool:
-    return re.search(rf"\b{name}\b", sql) is not None
+def _words(sql: str) -> set[str]:
+    return set(re.findall(r"\w+", sql))

@@ -15,7 +15,8 @@ from lake.folder import Folder
 from lake.maintain import maintain
 from lake.records import commits, newest_first, runs_of
 from lake.retention import Keep
-from lake.warehouse import connect, publish, publish_pinned, write_schema_files
+from lake.schema_files import write_schema_files
+from lake.warehouse import connect, publish, publish_pinned
 from schemas.tables import TABLES
 from schemas.view import macros, views
 from tests.test_rebuild import write_version_1

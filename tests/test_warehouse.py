@@ -22,6 +22,7 @@ from lake.folder import Folder
 from lake.location import open_folder
 from lake.maintain import maintain
 from lake.retention import Keep
+from lake.schema_files import write_schema_files
 from lake.storage import StorageError
 from lake.warehouse import (
     DEFAULT_WAREHOUSE,
@@ -31,7 +32,6 @@ from lake.warehouse import (
     publish,
     publish_pinned,
     require_replaceable,
-    write_schema_files,
 )
 from schemas.tables import TABLES
 from schemas.view import views
