@@ -144,7 +144,9 @@ def describe_one(relation: Relation, width: int | None) -> Iterator[str]:
     ]
     yield from _aligned(rows, width)
     if relation.example:
-        yield from ("", f"example: {relation.asks}".rstrip(), f"  {relation.example}")
+        yield ""
+        yield from _beside([], f"example: {relation.asks}".rstrip(), width)
+        yield f"  {relation.example}"
 
 
 def described(shown: Relation | Iterable[Relation], width: int | None) -> Iterator[str]:

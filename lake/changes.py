@@ -48,6 +48,13 @@ def has_changes(lake: Lake) -> bool:
     return not missing_pairs(lake, pairs_of(timeline))
 
 
+def changes_shown(lake: Lake) -> list[str]:
+    """The files of changes that the captures of the newest state name, the oldest first."""
+    state = state_before(lake)
+    timeline = None if state is None else read_timeline(lake, state.manifest)
+    return [] if timeline is None else [pair_path(pair) for pair in sorted(pairs_of(timeline))]
+
+
 def missing_pairs(lake: Lake, pairs: Iterable[Pair]) -> list[Pair]:
     """The pairs whose differences have no file, the oldest first."""
     there = {file.path for file in lake.files(CHANGES)}

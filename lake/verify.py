@@ -9,6 +9,7 @@ from hashlib import sha256
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from lake.changes import changes_shown
 from lake.records import manifest_of, newest_content, read_record, shown_commits
 from lake.storage import Lake
 from lake.writer import DataFile, Manifest
@@ -38,6 +39,11 @@ def verify(lake: Lake, say: Callable[[str], object] = lambda _: None) -> Verific
             damaged |= {
                 file.path: wrong for file in files if (wrong := _wrong(lake, file)) is not None
             }
+    say("reading what changed between captures")
+    for path in changes_shown(lake):
+        file_count += 1
+        if wrong := _wrong(lake, DataFile(path, 0, 0, "")):
+            damaged[path] = f"{wrong}; remove what is left of it and run `imagelake maintain`"
     return Verification(file_count, damaged)
 
 
@@ -53,7 +59,7 @@ def _manifests(lake: Lake) -> Iterator[tuple[str, Manifest]]:
 def _wrong(lake: Lake, file: DataFile) -> str | None:
     try:
         with lake.open(file.path) as content:
-            if content.size() != file.size_bytes:
+            if file.size_bytes and content.size() != file.size_bytes:
                 return f"it has {content.size():,} bytes and was written with {file.size_bytes:,}"
             if not file.sha256:
                 return _unreadable(content)
@@ -68,7 +74,7 @@ def _wrong(lake: Lake, file: DataFile) -> str | None:
 
 
 def _unreadable(content: pa.NativeFile) -> str | None:
-    """For a file of schema version 1, which no digest is known of: whether it can be read."""
+    """For a file that no digest is known of, as what changed: whether it can be read."""
     try:
         file = pq.ParquetFile(content)
         for group in range(file.num_row_groups):

@@ -102,7 +102,7 @@ def test_without_a_terminal_nothing_is_folded() -> None:
         "  a          INTEGER                A number.",
         "  long_name  MAP(VARCHAR, VARCHAR)  Some words.",
         "",
-        "example:",
+        "example: What is odd?",
         "  select * from odd",
     ]
     assert list(summarize([ODD], None)) == ["odd  What is odd: it is 日本 and has many words."]
@@ -119,7 +119,7 @@ def test_on_a_narrow_terminal_words_are_folded_and_never_cut() -> None:
         "  long_name  MAP(VARCHAR, VARCHAR)",
         "      Some words.",
         "",
-        "example:",
+        "example: What is odd?",
         "  select * from odd",
     ]
 
@@ -159,6 +159,7 @@ def test_json_has_all_of_it() -> None:
         "kind": "view",
         "purpose": "What is odd: it is 日本 and has many words.",
         "grain": "one row a thing",
+        "asks": "What is odd?",
         "example": "select * from odd",
         "columns": columns,
         "parameters": [],

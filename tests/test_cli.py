@@ -120,7 +120,8 @@ BAD_INPUT = {
     "no warehouse": (["sql", "select 1"], "--warehouse 'data/imagelake.duckdb': there is none; "),
     "no such view": (
         ["views", "goldn_images"],
-        "'goldn_images' is no view, table or macro; did you mean golden_images or golden_amis?",
+        "'goldn_images' is no view, table or macro; "
+        "did you mean golden_images or golden_amis or container_images?",
     ),
     "a port that is none": (["emulator", "--clock", "noon"], "emulator: Invalid isoformat string"),
 }

@@ -106,6 +106,7 @@ def test_the_record_says_what_was_committed(folder: Folder) -> None:
         "image_containers": 0,
         "image_region_failures": 0,
         "snapshot_targets": 1,
+        "target_captures": 1,
     }
     del content["tables"]
     assert content == {

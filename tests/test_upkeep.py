@@ -52,14 +52,16 @@ def test_status_names_a_damaged_and_a_missing_file(imagelake: Command, tmp_path:
     lake = open_folder(str(tmp_path / LAKE))
     commit_rows(lake, DAY + timedelta(days=1), of_builds("c"))
     right = imagelake("status", "--verify")
-    assert (right.returncode, right.stdout) == (0, "17 files read, 0 damaged\n")
+    assert (right.returncode, right.stdout) == (0, "19 files read, 0 damaged\n")
     (builds,) = lake.root.glob(f"image_builds/snapshot_date={DAY}/*/*")
     (amis,) = lake.root.glob(f"image_amis/snapshot_date={DAY}/*/*")
     (targets,) = lake.root.glob(f"snapshot_targets/snapshot_date={DAY}/*/*")
+    (changes,) = lake.root.glob("_changes/snapshot_date=2*/*/*")
     content = bytearray(builds.read_bytes())
     content[len(content) // 2] ^= 1
     builds.write_bytes(content)
     amis.unlink()
+    changes.unlink()
     targets.write_bytes(targets.read_bytes()[:-1])
     found = imagelake("status", "--verify")
     assert found.returncode == 1
@@ -69,10 +71,11 @@ def test_status_names_a_damaged_and_a_missing_file(imagelake: Command, tmp_path:
         [
             f"{builds}: its content was changed",
             f"{amis}: it is missing",
+            f"{changes}: it is missing; remove what is left of it and run `imagelake maintain`",
             f"{targets}: it has {size:,} bytes and was written with {size + 1:,}",
         ]
     )
-    assert last == "17 files read, 3 damaged"
+    assert last == "19 files read, 4 damaged"
     query = f"select arn from image_builds where snapshot_date > '{DAY}'"  # noqa: S608 - our own date
     assert imagelake("sql", "--format", "csv", query).stdout == "arn\nc\n"
 

@@ -12,11 +12,10 @@ with captures as (
         run_id
     from target_captures
     where
-        snapshot_date <= if(
-            length(as_of::varchar) = 10,
-            try_cast(as_of::varchar as date),
-            (as_of::varchar::timestamptz at time zone 'UTC')::date
-        )
+        snapshot_date <= case
+            when length(as_of::varchar) = 10 then try_cast(as_of::varchar as date)
+            else (as_of::varchar::timestamptz at time zone 'UTC')::date
+        end
     qualify row_number() over (
         partition by account_id, region
         order by coverage = 'whole' desc, snapshot_date desc

@@ -13,16 +13,14 @@
 -- column to_value: What it is, likewise.
 with days as (
     select
-        if(
-            length(from_date::varchar) = 10,
-            try_cast(from_date::varchar as date),
-            (from_date::varchar::timestamptz at time zone 'UTC')::date
-        ) as first_day,
-        if(
-            length(to_date::varchar) = 10,
-            try_cast(to_date::varchar as date),
-            (to_date::varchar::timestamptz at time zone 'UTC')::date
-        ) as last_day
+        case
+            when length(from_date::varchar) = 10 then try_cast(from_date::varchar as date)
+            else (from_date::varchar::timestamptz at time zone 'UTC')::date
+        end as first_day,
+        case
+            when length(to_date::varchar) = 10 then try_cast(to_date::varchar as date)
+            else (to_date::varchar::timestamptz at time zone 'UTC')::date
+        end as last_day
 ),
 
 captures as (
@@ -92,9 +90,7 @@ compared as (
             when b.arn is null then 'removed'
             else 'changed'
         end as change,
-        if(a.arn is null or b.arn is null, [{
-            'column_name': null::varchar, 'from_value': null::varchar, 'to_value': null::varchar
-        }], list_filter([
+        list_filter([
             {'column_name': 'name', 'from_value': a.name, 'to_value': b.name},
             {'column_name': 'type', 'from_value': a.type, 'to_value': b.type},
             {'column_name': 'version', 'from_value': a.version, 'to_value': b.version},
@@ -240,7 +236,7 @@ compared as (
                 'to_value': b.build_number::varchar
             },
             {'column_name': 'extra', 'from_value': a.extra, 'to_value': b.extra}
-        ], lambda cell: cell.from_value is distinct from cell.to_value)) as cells
+        ], lambda cell: cell.from_value is distinct from cell.to_value) as cells
     from before as a
     full join after as b
         on b.account_id = a.account_id and b.region = a.region and b.arn = a.arn
@@ -250,7 +246,15 @@ select
     c.from_date,
     c.to_date,
     f.* exclude (cells),
-    unnest(f.cells, recursive := true)
+    unnest(
+        case
+            when f.change = 'changed' then f.cells
+            else [{
+                'column_name': null::varchar, 'from_value': null::varchar, 'to_value': null::varchar
+            }]
+        end,
+        recursive := true
+    )
 from compared as f
 join captures as c
     on c.account_id = f.account_id and c.region = f.region

@@ -36,7 +36,7 @@ select
         else 'first_seen'
     end as change,
     c.previous_status as from_status,
-    if(c.change = 'disappeared', null, c.state_status) as to_status,
+    case when c.change <> 'disappeared' then c.state_status end as to_status,
     c.state_reason,
     c.previous_date as from_date
 from build_changes as c

@@ -93,6 +93,8 @@ join image_builds as b
     on
         b.account_id = d.account_id
         and b.region = d.region
-        and b.snapshot_date = if(d.change = 'disappeared', p.previous_date, p.snapshot_date)
-        and b.run_id = if(d.change = 'disappeared', p.previous_run_id, p.run_id)
+        and b.snapshot_date
+        = case when d.change = 'disappeared' then p.previous_date else p.snapshot_date end
+        and b.run_id
+        = case when d.change = 'disappeared' then p.previous_run_id else p.run_id end
         and b.arn = d.arn

@@ -16,8 +16,8 @@ with captures as (
         captured_at,
         coverage,
         builds,
-        if(coverage = 'whole', lag(snapshot_date) over earlier, null) as previous_date,
-        if(coverage = 'whole', lag(run_id) over earlier, null) as previous_run_id
+        case when coverage = 'whole' then lag(snapshot_date) over earlier end as previous_date,
+        case when coverage = 'whole' then lag(run_id) over earlier end as previous_run_id
     from snapshot_targets
     where coverage in ('whole', 'filtered')
     window earlier as (partition by account_id, region, coverage order by snapshot_date)
@@ -25,11 +25,10 @@ with captures as (
 
 select
     *,
-    if(
-        previous_run_id is null,
-        null,
-        md5_number_lower(
-            concat_ws('|', account_id, region, snapshot_date::varchar, run_id, previous_run_id)
-        )
-    ) as capture_key
+    case
+        when previous_run_id is not null
+            then md5_number_lower(
+                concat_ws('|', account_id, region, snapshot_date::varchar, run_id, previous_run_id)
+            )
+    end as capture_key
 from captures

@@ -2,7 +2,10 @@
 
 from collections.abc import Iterator
 
+from lake.changes import has_changes
+from lake.inventory import take_inventory
 from lake.records import OLDER, commits, manifest_of, newest_first, read_record
+from lake.retention import changes_without
 from lake.run import RAW, SCHEMA_RUN, raw_folder
 from lake.storage import LOCKS, Lake
 
@@ -46,6 +49,10 @@ def problems_after_clean_up(lake: Lake) -> Iterator[str]:
         runs = {content["raw_run"], *(run for of in content["raw_runs"].values() for run in of)}
         landings |= {raw_folder(record.snapshot_date, run) for run in runs}
         named.add(record.path)
+    inventory = take_inventory(lake)
+    runs = {(record.snapshot_date, record.run_id) for record in records}
+    needless = set(changes_without(runs, inventory.changes))
+    named |= {file.path for key, file in inventory.changes.items() if key not in needless}
     for file in lake.files(""):
         folder = file.path.rpartition("/")[0]
         is_schema = f"={SCHEMA_RUN}/" in file.path
@@ -54,5 +61,7 @@ def problems_after_clean_up(lake: Lake) -> Iterator[str]:
             yield f"left: {file.path}"
     for leftover in lake.leftovers():
         yield f"left unfinished: {leftover.path}"
+    if not has_changes(lake):
+        yield "a file of changes is missing that the captures name"
     if len({record.snapshot_date for record in records}) != len(records):
         yield "a superseded record is left"
