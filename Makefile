@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test lint bench history readme lock clean
+.PHONY: help demo test lint bench history changes torture readme lock clean
 .DEFAULT_GOAL := help
 
 help:  ## list what there is to make
@@ -29,6 +29,9 @@ bench: $(READY)  ## measure a run over 100,000 emulated builds (BUILDS=… for a
 
 history: $(READY)  ## measure the views over 1,500 dates and 10 million builds (about 6 minutes)
 	@$(BIN)/python -m tests.bench.history
+
+changes: $(READY)  ## measure a year of history beside window functions (365 × 100,000 builds; 15 minutes)
+	@$(BIN)/python -m tests.bench.changes
 
 readme: $(READY)  ## write the README's generated parts and the demo's answers into it
 	@$(BIN)/python -m tests.readme
