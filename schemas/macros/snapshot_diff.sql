@@ -1,7 +1,7 @@
 -- What differs between two days: the builds that were added, removed or changed, and of a changed one
 -- each column with what it was and what it is. Of every target its newest whole capture of each day or
 -- before it is compared; a target that was not read whole by the first day is left out.
--- parameters: from_date (a date, an instant, or text of either); to_date (likewise)
+-- parameters: from_date (a date, an instant, or text of either, UTC where it names no zone); to_date (likewise)
 -- grain: one row an added or removed build, or a column of a changed one (account_id, region, arn, column_name)
 -- asks: What changed between two days, and in which columns?
 -- example: select change, name, semantic_version, column_name, from_value, to_value from snapshot_diff('2026-11-19', '2026-11-20') order by all
@@ -14,13 +14,13 @@
 with days as (
     select
         if(
-            length(from_date::varchar) = 10,
-            try_cast(from_date::varchar as date),
+            regexp_full_match(from_date::varchar, '[-0-9]+([ T][0-9:.]+)?'),
+            from_date::varchar::timestamp::date,
             (from_date::varchar::timestamptz at time zone 'UTC')::date
         ) as first_day,
         if(
-            length(to_date::varchar) = 10,
-            try_cast(to_date::varchar as date),
+            regexp_full_match(to_date::varchar, '[-0-9]+([ T][0-9:.]+)?'),
+            to_date::varchar::timestamp::date,
             (to_date::varchar::timestamptz at time zone 'UTC')::date
         ) as last_day
 ),
