@@ -30,10 +30,12 @@ from lake.writer import Manifest
 from schemas.captures import CAPTURE_DIFFERENCES, TARGET_CAPTURES
 from schemas.image_builds import IMAGE_BUILDS
 from schemas.snapshots import SNAPSHOT_TARGETS, WHOLE
-from schemas.table import SCHEMA_VERSION
+from schemas.table import EXTRA, SCHEMA_VERSION
 from schemas.view import view_named
 
 _BUILDS: Final = IMAGE_BUILDS.name
+_NOT_COMPARED: Final = "exclude (snapshot_date, run_id, account_id, region, captured_at, arn, tags"
+"""In the view's SQL, the columns that are no part of a build's content; tags are compared apart."""
 
 
 def has_changes(lake: Lake) -> bool:
@@ -78,8 +80,9 @@ def derive_changes(lake: Lake, pair: Pair, later: Manifest, earlier: Manifest) -
         data_folder(_BUILDS, pair.previous_date, pair.previous_run_id),
     ]
     try:
+        captures, sql = _captures(lake, pair, later, earlier), _comparison(later, earlier)
         with lake.fetched(folders[0]) as after, lake.fetched(folders[1]) as before:
-            _compare(_captures(lake, pair, later, earlier), pair, after, before, staged)
+            _compare(captures, sql, pair, after, before, staged)
         lake.publish(staged, path)
     except duckdb.Error as error:
         raise OSError(f"{lake.uri}/{path}: {error}") from error
@@ -101,13 +104,29 @@ def _captures(lake: Lake, pair: Pair, later: Manifest, earlier: Manifest) -> pa.
     )
 
 
-def _compare(captures: pa.Table, pair: Pair, after: Path, before: Path, staged: Path) -> None:
-    """By the view's own SQL."""
+def _comparison(later: Manifest, earlier: Manifest) -> str:
+    """The view's own SQL, without comparing the columns that one run's older schema lacks.
+
+    Nor `extra`, which has there what those columns hold here. Else every build would seem to have
+    changed when imagelake was upgraded.
+    """
+    versions = [version_of(file.path) or 1 for run in (later, earlier) for file in run[_BUILDS]]
+    lacking = [c.name for c in IMAGE_BUILDS.columns if min(versions) < c.since <= max(versions)]
+    sql = view_named(CAPTURE_DIFFERENCES.name).sql
+    if not lacking:
+        return sql
+    return sql.replace(_NOT_COMPARED, f"{_NOT_COMPARED}, {', '.join([*lacking, EXTRA.name])}")
+
+
+def _compare(
+    captures: pa.Table, sql: str, pair: Pair, after: Path, before: Path, staged: Path
+) -> None:
     columns = ", ".join(column.name for column in CAPTURE_DIFFERENCES.columns)
     with duckdb.connect() as connection:
         connection.execute("set timezone = 'UTC'")
         connection.execute("set enable_progress_bar = false")
         connection.register(TARGET_CAPTURES.name, captures)
+        connection.register("no_builds", IMAGE_BUILDS.whole_schema.empty_table())
         runs = [
             (after, pair.snapshot_date.isoformat(), pair.run_id),
             (before, pair.previous_date.isoformat(), pair.previous_run_id),
@@ -117,10 +136,12 @@ def _compare(captures: pa.Table, pair: Pair, after: Path, before: Path, staged: 
             f"from read_parquet({_parts(folder)}, hive_partitioning = false, union_by_name = true)"
             for folder, day, run_id in runs
         )
-        connection.execute(f"create view {_BUILDS} as\n{arms}")
+        connection.execute(
+            f"create view {_BUILDS} as\n{arms}\n    union all by name\n    from no_builds"
+        )
         version = f"'imagelake.schema_version': '{SCHEMA_VERSION}'"
         connection.execute(
-            f"copy (select {columns} from ({view_named(CAPTURE_DIFFERENCES.name).sql})) "  # noqa: S608 - the schema's names
+            f"copy (select {columns} from ({sql})) "  # noqa: S608 - the schema's names
             f"to {text(str(staged))} "
             f"(format parquet, compression zstd, kv_metadata {{{version}}})"
         )

@@ -1,6 +1,6 @@
 -- The AMIs as the lake knew them on a day: of every target those of its newest complete capture
 -- filed under that UTC day or an earlier one, whole before filtered, as current_amis does for now.
--- parameters: as_of (an instant, a date, or text of either)
+-- parameters: as_of (an instant, a date, or text of either, UTC where it names no zone)
 -- grain: one row an AMI of a build (account_id, region, image_arn, position)
 -- asks: Which AMIs were there on a day?
 -- example: select ami_region, ami_id, ami_name from amis_as_of('2026-11-20') order by all
@@ -13,7 +13,8 @@ with captures as (
     from target_captures
     where
         snapshot_date <= case
-            when length(as_of::varchar) = 10 then try_cast(as_of::varchar as date)
+            when regexp_full_match(as_of::varchar, '[-0-9]+([ T][0-9:.]+)?')
+                then as_of::varchar::timestamp::date
             else (as_of::varchar::timestamptz at time zone 'UTC')::date
         end
     qualify row_number() over (

@@ -1,7 +1,7 @@
 -- What differs between two days: the builds that were added, removed or changed, and of a changed one
 -- each column with what it was and what it is. Of every target its newest whole capture of each day or
 -- before it is compared; a target that was not read whole by the first day is left out.
--- parameters: from_date (a date, an instant, or text of either); to_date (likewise)
+-- parameters: from_date (a date, an instant, or text of either, UTC where it names no zone); to_date (likewise)
 -- grain: one row an added or removed build, or a column of a changed one (account_id, region, arn, column_name)
 -- asks: What changed between two days, and in which columns?
 -- example: select change, name, semantic_version, column_name, from_value, to_value from snapshot_diff('2026-11-19', '2026-11-20') order by all
@@ -14,11 +14,13 @@
 with days as (
     select
         case
-            when length(from_date::varchar) = 10 then try_cast(from_date::varchar as date)
+            when regexp_full_match(from_date::varchar, '[-0-9]+([ T][0-9:.]+)?')
+                then from_date::varchar::timestamp::date
             else (from_date::varchar::timestamptz at time zone 'UTC')::date
         end as first_day,
         case
-            when length(to_date::varchar) = 10 then try_cast(to_date::varchar as date)
+            when regexp_full_match(to_date::varchar, '[-0-9]+([ T][0-9:.]+)?')
+                then to_date::varchar::timestamp::date
             else (to_date::varchar::timestamptz at time zone 'UTC')::date
         end as last_day
 ),
@@ -48,11 +50,37 @@ sought as (
             and d.region = c.region
             and d.snapshot_date > least(c.from_date, c.to_date)
             and d.snapshot_date <= greatest(c.from_date, c.to_date)
-    where c.from_run_id <> c.to_run_id
+    where
+        c.from_run_id <> c.to_run_id
+        -- Constants prune the files; a day more on each side, whatever the zones of the instants.
+        and d.snapshot_date
+        between least(left(from_date::varchar, 10)::date, left(to_date::varchar, 10)::date) - 1
+        and greatest(left(from_date::varchar, 10)::date, left(to_date::varchar, 10)::date) + 1
 ),
 
 before as (
-    select b.*
+    select
+        b.account_id,
+        b.region,
+        b.arn,
+        b.name,
+        b.image_slug,
+        b.semantic_version,
+        b.build_number,
+        b.state_status,
+        [
+            b.name, b.type, b.version, b.platform, b.os_version, b.state_status, b.state_reason,
+            b.owner, b.ownership, b.date_created,
+            (b.created_at at time zone 'UTC')::varchar || '+00', b.build_type, b.image_source,
+            (b.deprecation_time at time zone 'UTC')::varchar || '+00', b.lifecycle_execution_id,
+            b.log_group_name, to_json(map_from_entries(list_sort(map_entries(b.tags))))::varchar,
+            b.failure_image_status, b.failure_workflow_execution_id, b.failure_workflow_arn,
+            b.failure_step_execution_id, b.failure_step, b.failure_component_arn,
+            b.failure_component_phase, b.failure_component_step, b.failure_component_action,
+            b.failure_component_message, b.failure_distribution_message, b.image_owner_account,
+            b.image_region, b.image_slug, b.semantic_version, b.version_major::varchar,
+            b.version_minor::varchar, b.version_patch::varchar, b.build_number::varchar, b.extra
+        ] as cells
     from sought as s
     join image_builds as b
         on
@@ -64,7 +92,28 @@ before as (
 ),
 
 after as (
-    select b.*
+    select
+        b.account_id,
+        b.region,
+        b.arn,
+        b.name,
+        b.image_slug,
+        b.semantic_version,
+        b.build_number,
+        b.state_status,
+        [
+            b.name, b.type, b.version, b.platform, b.os_version, b.state_status, b.state_reason,
+            b.owner, b.ownership, b.date_created,
+            (b.created_at at time zone 'UTC')::varchar || '+00', b.build_type, b.image_source,
+            (b.deprecation_time at time zone 'UTC')::varchar || '+00', b.lifecycle_execution_id,
+            b.log_group_name, to_json(map_from_entries(list_sort(map_entries(b.tags))))::varchar,
+            b.failure_image_status, b.failure_workflow_execution_id, b.failure_workflow_arn,
+            b.failure_step_execution_id, b.failure_step, b.failure_component_arn,
+            b.failure_component_phase, b.failure_component_step, b.failure_component_action,
+            b.failure_component_message, b.failure_distribution_message, b.image_owner_account,
+            b.image_region, b.image_slug, b.semantic_version, b.version_major::varchar,
+            b.version_minor::varchar, b.version_patch::varchar, b.build_number::varchar, b.extra
+        ] as cells
     from sought as s
     join image_builds as b
         on
@@ -90,171 +139,40 @@ compared as (
             when b.arn is null then 'removed'
             else 'changed'
         end as change,
-        list_filter([
-            {'column_name': 'name', 'from_value': a.name, 'to_value': b.name},
-            {'column_name': 'type', 'from_value': a.type, 'to_value': b.type},
-            {'column_name': 'version', 'from_value': a.version, 'to_value': b.version},
-            {'column_name': 'platform', 'from_value': a.platform, 'to_value': b.platform},
-            {'column_name': 'os_version', 'from_value': a.os_version, 'to_value': b.os_version},
-            {
-                'column_name': 'state_status',
-                'from_value': a.state_status,
-                'to_value': b.state_status
-            },
-            {
-                'column_name': 'state_reason',
-                'from_value': a.state_reason,
-                'to_value': b.state_reason
-            },
-            {'column_name': 'owner', 'from_value': a.owner, 'to_value': b.owner},
-            {'column_name': 'ownership', 'from_value': a.ownership, 'to_value': b.ownership},
-            {
-                'column_name': 'date_created',
-                'from_value': a.date_created,
-                'to_value': b.date_created
-            },
-            {
-                'column_name': 'created_at',
-                'from_value': (a.created_at at time zone 'UTC')::varchar || '+00',
-                'to_value': (b.created_at at time zone 'UTC')::varchar || '+00'
-            },
-            {'column_name': 'build_type', 'from_value': a.build_type, 'to_value': b.build_type},
-            {
-                'column_name': 'image_source',
-                'from_value': a.image_source,
-                'to_value': b.image_source
-            },
-            {
-                'column_name': 'deprecation_time',
-                'from_value': (a.deprecation_time at time zone 'UTC')::varchar || '+00',
-                'to_value': (b.deprecation_time at time zone 'UTC')::varchar || '+00'
-            },
-            {
-                'column_name': 'lifecycle_execution_id',
-                'from_value': a.lifecycle_execution_id,
-                'to_value': b.lifecycle_execution_id
-            },
-            {
-                'column_name': 'log_group_name',
-                'from_value': a.log_group_name,
-                'to_value': b.log_group_name
-            },
-            {
-                'column_name': 'tags',
-                'from_value': to_json(map_from_entries(list_sort(map_entries(a.tags))))::varchar,
-                'to_value': to_json(map_from_entries(list_sort(map_entries(b.tags))))::varchar
-            },
-            {
-                'column_name': 'failure_image_status',
-                'from_value': a.failure_image_status,
-                'to_value': b.failure_image_status
-            },
-            {
-                'column_name': 'failure_workflow_execution_id',
-                'from_value': a.failure_workflow_execution_id,
-                'to_value': b.failure_workflow_execution_id
-            },
-            {
-                'column_name': 'failure_workflow_arn',
-                'from_value': a.failure_workflow_arn,
-                'to_value': b.failure_workflow_arn
-            },
-            {
-                'column_name': 'failure_step_execution_id',
-                'from_value': a.failure_step_execution_id,
-                'to_value': b.failure_step_execution_id
-            },
-            {
-                'column_name': 'failure_step',
-                'from_value': a.failure_step,
-                'to_value': b.failure_step
-            },
-            {
-                'column_name': 'failure_component_arn',
-                'from_value': a.failure_component_arn,
-                'to_value': b.failure_component_arn
-            },
-            {
-                'column_name': 'failure_component_phase',
-                'from_value': a.failure_component_phase,
-                'to_value': b.failure_component_phase
-            },
-            {
-                'column_name': 'failure_component_step',
-                'from_value': a.failure_component_step,
-                'to_value': b.failure_component_step
-            },
-            {
-                'column_name': 'failure_component_action',
-                'from_value': a.failure_component_action,
-                'to_value': b.failure_component_action
-            },
-            {
-                'column_name': 'failure_component_message',
-                'from_value': a.failure_component_message,
-                'to_value': b.failure_component_message
-            },
-            {
-                'column_name': 'failure_distribution_message',
-                'from_value': a.failure_distribution_message,
-                'to_value': b.failure_distribution_message
-            },
-            {
-                'column_name': 'image_owner_account',
-                'from_value': a.image_owner_account,
-                'to_value': b.image_owner_account
-            },
-            {
-                'column_name': 'image_region',
-                'from_value': a.image_region,
-                'to_value': b.image_region
-            },
-            {'column_name': 'image_slug', 'from_value': a.image_slug, 'to_value': b.image_slug},
-            {
-                'column_name': 'semantic_version',
-                'from_value': a.semantic_version,
-                'to_value': b.semantic_version
-            },
-            {
-                'column_name': 'version_major',
-                'from_value': a.version_major::varchar,
-                'to_value': b.version_major::varchar
-            },
-            {
-                'column_name': 'version_minor',
-                'from_value': a.version_minor::varchar,
-                'to_value': b.version_minor::varchar
-            },
-            {
-                'column_name': 'version_patch',
-                'from_value': a.version_patch::varchar,
-                'to_value': b.version_patch::varchar
-            },
-            {
-                'column_name': 'build_number',
-                'from_value': a.build_number::varchar,
-                'to_value': b.build_number::varchar
-            },
-            {'column_name': 'extra', 'from_value': a.extra, 'to_value': b.extra}
-        ], lambda cell: cell.from_value is distinct from cell.to_value) as cells
+        case
+            when a.arn is null or b.arn is null then [0]
+            else list_filter(range(1, 38), lambda i: a.cells[i] is distinct from b.cells[i])
+        end as places,
+        a.cells as from_cells,
+        b.cells as to_cells
     from before as a
     full join after as b
         on b.account_id = a.account_id and b.region = a.region and b.arn = a.arn
+    where a.cells is distinct from b.cells
+),
+
+differing as (
+    select *, unnest(places) as place
+    from compared
 )
 
 select
     c.from_date,
     c.to_date,
-    f.* exclude (cells),
-    unnest(
-        case
-            when f.change = 'changed' then f.cells
-            else [{
-                'column_name': null::varchar, 'from_value': null::varchar, 'to_value': null::varchar
-            }]
-        end,
-        recursive := true
-    )
-from compared as f
+    d.* exclude (places, place, from_cells, to_cells),
+    [
+        'name', 'type', 'version', 'platform', 'os_version', 'state_status', 'state_reason',
+        'owner', 'ownership', 'date_created', 'created_at', 'build_type', 'image_source',
+        'deprecation_time', 'lifecycle_execution_id', 'log_group_name', 'tags',
+        'failure_image_status', 'failure_workflow_execution_id', 'failure_workflow_arn',
+        'failure_step_execution_id', 'failure_step', 'failure_component_arn',
+        'failure_component_phase', 'failure_component_step', 'failure_component_action',
+        'failure_component_message', 'failure_distribution_message', 'image_owner_account',
+        'image_region', 'image_slug', 'semantic_version', 'version_major', 'version_minor',
+        'version_patch', 'build_number', 'extra'
+    ][d.place] as column_name,
+    case when d.place > 0 then d.from_cells[d.place] end as from_value,
+    case when d.place > 0 then d.to_cells[d.place] end as to_value
+from differing as d
 join captures as c
-    on c.account_id = f.account_id and c.region = f.region
+    on c.account_id = d.account_id and c.region = d.region
