@@ -141,7 +141,10 @@ compared as (
         end as change,
         case
             when a.arn is null or b.arn is null then [0]
-            else list_filter(range(1, 38), lambda i: a.cells[i] is distinct from b.cells[i])
+            else list_filter(
+                range(1, len(a.cells) + 1),
+                lambda place: a.cells[place] is distinct from b.cells[place]
+            )
         end as places,
         a.cells as from_cells,
         b.cells as to_cells
