@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test lint bench history changes torture readme lock clean
+.PHONY: help demo test proof lint bench history changes torture readme lock clean
 .DEFAULT_GOAL := help
 
 help:  ## list what there is to make
@@ -13,8 +13,13 @@ help:  ## list what there is to make
 demo: $(READY)  ## take 14 daily snapshots of an emulated fleet and answer four questions from them
 	@$(BIN)/python -m flows.demo
 
-test: $(READY)  ## run every test, lint and type check
-	@$(BIN)/python -m pytest -n auto --dist loadfile
+PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+
+test: $(READY)  ## run the tests, lint and type check
+	@$(PYTEST) -m "not long"
+
+proof: $(READY)  ## run the tests that take their time: more histories, versions, wrong protocols
+	@$(PYTEST) -m long
 
 torture: $(READY)  ## kill writers hundreds of times while readers check, on a disk and S3 (KILLS=…; ten minutes)
 	@$(BIN)/python -m tests.torture --s3 --kills $(or $(KILLS),300)

@@ -219,6 +219,7 @@ print(reads)
 """
 
 
+@pytest.mark.long
 def test_a_warehouse_is_replaced_a_hundred_times_under_its_readers(tmp_path: Path) -> None:
     """Who opens, asks and closes meets no error; who holds it open keeps its answers."""
     lakes = [open_folder(str(tmp_path / name)) for name in ("one", "other")]

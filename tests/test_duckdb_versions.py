@@ -139,6 +139,7 @@ def test_a_warehouse_that_another_version_writes_is_read_alike_by_ours(
     assert publish(history_lake, theirs) is False
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("version", OTHER_VERSIONS)
 def test_every_view_of_a_random_history_is_the_same_in_another_version(
     tmp_path: Path, version: str

@@ -129,18 +129,21 @@ def caught(place: Place, wrong: str) -> bool:
     return any(wrong in words for words in commit_under_readers(place, MOST_COMMITS, is_told))
 
 
+@pytest.mark.long
 def test_a_slow_disk_is_borne(place: Place) -> None:
     """What the delay is for: a record that is shown later than it was named."""
     slow = replace(place, slow_seconds=SLOW_SECONDS)
     assert commit_under_readers(slow, COMMITS) == []
 
 
+@pytest.mark.long
 def test_readers_tell_a_record_that_is_replaced(place: Place) -> None:
     """With but one record a date, the date is gone between the old one and the new."""
     wrong = replace(place, slow_seconds=SLOW_SECONDS, is_mutable=True)
     assert caught(wrong, "has disappeared")
 
 
+@pytest.mark.long
 def test_readers_tell_a_record_that_is_moved_at_once(place: Place) -> None:
     """Removed here and written there: whoever lists the folders in between misses the date."""
     campaign = Campaign(replace(place, slow_seconds=0.3, is_hasty=True), SEED)
