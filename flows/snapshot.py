@@ -7,10 +7,12 @@ from typing import Any
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
+from prefect.runtime import deployment
 from prefect.states import Completed
 
 from extract.targets import TargetOutcome
 from flows import pipeline, planning, reading, writing
+from flows.deploying import require_lasting, with_secrets
 from flows.parameters import SnapshotParameters
 from flows.pipeline import Steps, Summary
 from flows.planning import Plan
@@ -65,6 +67,9 @@ def snapshot(parameters: SnapshotParameters) -> State[Any]:
     fails where nothing was committed. The state's data is the summary.
     """
     logger = get_run_logger()
+    if deployment.id:
+        require_lasting(parameters)
+        parameters = with_secrets(parameters)
     summary = pipeline.take_snapshot(parameters, TRACKED, Lines(_say(logger)))
     for line in lines(summary, parameters.lake, str(parameters.warehouse)):
         logger.info(line)
