@@ -88,9 +88,7 @@ def with_secrets(
     own = load_parameters(SnapshotParameters, {}, None, environment)
     ids = {account.role_arn: account.external_id for account in own.accounts}
     accounts = [
-        account.model_copy(
-            update={"external_id": account.external_id or ids.get(account.role_arn)}
-        )
+        account.model_copy(update={"external_id": account.external_id or ids.get(account.role_arn)})
         for account in parameters.accounts
     ]
     external_id = parameters.external_id or own.external_id

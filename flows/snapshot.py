@@ -13,9 +13,11 @@ from prefect.states import Completed
 from extract.targets import TargetOutcome
 from flows import pipeline, planning, reading, writing
 from flows.deploying import require_lasting, with_secrets
+from flows.mistakes import EXIT_COMMITTED_IN_PART, EXIT_NOTHING_COMMITTED
 from flows.parameters import SnapshotParameters
 from flows.pipeline import Steps, Summary
 from flows.planning import Plan
+from flows.reporting import await_api
 from flows.summary import lines, sentence
 from flows.watch import Lines, Watch
 from flows.writing import Written
@@ -70,9 +72,14 @@ def snapshot(parameters: SnapshotParameters) -> State[Any]:
     if deployment.id:
         require_lasting(parameters)
         parameters = with_secrets(parameters)
-    summary = pipeline.take_snapshot(parameters, TRACKED, Lines(_say(logger)))
+    try:
+        summary = pipeline.take_snapshot(parameters, TRACKED, Lines(_say(logger)))
+    except Exception as error:
+        await_api(f"nothing was committed: {error}", EXIT_NOTHING_COMMITTED, logger.warning)
+        raise
     for line in lines(summary, parameters.lake, str(parameters.warehouse)):
         logger.info(line)
+    await_api("committed", EXIT_COMMITTED_IN_PART, logger.warning)
     return _state(summary)
 
 
