@@ -21,7 +21,14 @@ from flows.pipeline import Steps, Summary
 from flows.planning import Plan
 from flows.reporting import await_api
 from flows.summary import lines, sentence
-from flows.telling import Progress, committing, look_after, look_before, tell
+from flows.telling import (
+    Progress,
+    committing,
+    look_after,
+    look_before,
+    make_artifacts,
+    send_events,
+)
 from flows.watch import Lines, Watch, key_values
 from flows.writing import Written
 from lake.effects import Effects
@@ -89,7 +96,8 @@ def snapshot(parameters: SnapshotParameters) -> State[Any]:
         say(line)
     await_api("committed", EXIT_COMMITTED_IN_PART, warn)
     effects = look_after(parameters, summary, before, warn)
-    tell(parameters, summary, effects, warn)
+    make_artifacts(parameters, summary, effects, warn)
+    send_events(parameters, summary, effects, warn)
     say(metrics_line(summary))
     return _state(summary, effects)
 

@@ -33,6 +33,7 @@ from extract.targets import Target, TargetOutcome
 from flows import pipeline
 from flows.alerts import alerts_of
 from flows.digest import Link, digest, lake_link, report_link, target_rows
+from flows.markdown import escaped
 from flows.parameters import SnapshotParameters
 from flows.pipeline import Summary
 from flows.planning import Plan, lake_of
@@ -156,23 +157,29 @@ def look_after(
     return None
 
 
-def tell(
+def make_artifacts(
     parameters: SnapshotParameters, summary: Summary, effects: Effects | None, warn: Say
 ) -> None:
-    """Makes the run's artifacts and emits its events."""
+    """Makes the run's artifacts: its digest, the table of targets, links to the lake and the report."""
     lake = lake_of(parameters).uri
     with attempt("the run has not all its artifacts", warn):
         create_markdown_artifact(
             digest(summary, effects, lake, str(parameters.warehouse)),
             "imagelake-snapshot",
-            sentence(summary, effects),
+            escaped(sentence(summary, effects)),
         )
         rows = target_rows(summary)
         create_table_artifact(rows, "imagelake-targets", counted(len(summary.targets), "target"))
         for key, link in _links(parameters, summary, lake).items():
             create_link_artifact(link.url, link.text, key, link.description)
+
+
+def send_events(
+    parameters: SnapshotParameters, summary: Summary, effects: Effects | None, warn: Say
+) -> None:
+    """Emits the run's events; Prefect adds to each which flow run it is of."""
     with attempt("the run has not all its events", warn):
-        for alert in alerts_of(summary, effects, lake):
+        for alert in alerts_of(summary, effects, lake_of(parameters).uri):
             emit_event(alert.event, alert.resource, related=alert.related, payload=alert.payload)
 
 
