@@ -52,6 +52,7 @@ def _unreachable() -> Exception | None:
 
 def _end(words: str, status: int) -> NoReturn:
     sys.stdout.flush()
-    sys.stderr.write(f"imagelake: {printable(words)}\n")
+    # Prefect's own words on the same matter end without a line break.
+    sys.stderr.write(f"\nimagelake: {printable(words)}\n")
     sys.stderr.flush()
     os._exit(status)
