@@ -123,7 +123,7 @@ def time_zone(name: str, text: str) -> str:
     """The time zone's name; raises ParameterError where there is none such."""
     try:
         ZoneInfo(text)
-    except (OSError, ValueError):
+    except (KeyError, OSError, ValueError):  # unknown, a folder's name, a path
         raise ParameterError(
             f"{name} {text!r}: no time zone; expected a name such as 'Europe/Berlin'"
         ) from None

@@ -17,6 +17,7 @@ from flows.terminal import printable
 REPORT_SECONDS: Final = 600.0
 """So long a finished run waits to report its end."""
 POLL_SECONDS: Final = 2.0
+ANSWER_SECONDS: Final = 10.0
 
 
 def await_api(outcome: str, status: int, say: Callable[[str], object]) -> None:
@@ -44,12 +45,14 @@ def _unreachable() -> Exception | None:
     """Why the API cannot be reached; None where it can."""
     from prefect import get_client  # takes seconds, and the flow has it already
 
-    with get_client(sync_client=True) as client:
+    # A client of its own: the run's, which has been connected, would try again for minutes.
+    with get_client({"timeout": ANSWER_SECONDS}, sync_client=True) as client:
         return client.api_healthcheck()
 
 
 def _end(words: str, status: int) -> NoReturn:
     sys.stdout.flush()
-    sys.stderr.write(f"imagelake: {printable(words)}\n")
+    # Prefect's own words on the same matter end without a line break.
+    sys.stderr.write(f"\nimagelake: {printable(words)}\n")
     sys.stderr.flush()
     os._exit(status)

@@ -108,6 +108,7 @@ class Relay:
     """Hands on every connection to a server, and can be down, as that server could be."""
 
     def __init__(self, api: str) -> None:
+        self.server_api = api
         self._server = int(api.rpartition(":")[2].removesuffix("/api"))
         self._port = free_port()
         self._open: set[socket.socket] = set()

@@ -8,6 +8,7 @@ import os
 import shlex
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -301,3 +302,61 @@ def test_a_run_outlives_its_server_and_tells_it_afterwards(site: Site, whole: Wh
     builds = len(whole.rows["image_builds"])
     assert site.end(flow_run) == ("COMPLETED", "Completed", f"2 targets, {builds} builds")
     assert rows(site.warehouse, day) == whole.rows
+
+
+def test_what_could_not_be_told_is_said(site: Site) -> None:
+    """The server never comes back: the lake is committed, the status 3, the last line the reason."""
+    day, relay = str(next(site.dates)), Relay(site.relay.server_api)
+    site.emulator.clear_requests()
+    site.emulator.set_faults("*", {"latency_ms": 100})
+    process = subprocess.Popen(
+        [sys.executable, "-c", IMPATIENT, "run", "--date", day],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**site.environment, "PREFECT_API_URL": relay.api},
+    )
+    site.reads(8)
+    relay.down()
+    site.emulator.clear_faults()
+    said, _ = process.communicate(timeout=RUN_SECONDS)
+    assert process.returncode == 3, said
+    last = said.splitlines()[-1]
+    assert last.startswith("imagelake: committed, but Prefect could not be told: ")
+    assert last.endswith("Connection refused")
+    assert len(site.commits(day)) == 1
+
+
+IMPATIENT = """
+from flows import cli, reporting
+reporting.REPORT_SECONDS = 1.0
+cli.main()
+"""
+
+
+def test_a_site_without_a_work_pool_is_served_until_ctrl_c(site: Site) -> None:
+    """Both schedules follow the zone; Ctrl-C ends the process at once and pauses them."""
+    site.stop()
+    site.emulator.clear_faults()
+    command = [binary("imagelake"), "serve", "--timezone", "Europe/Berlin"]
+    given = {**site.environment, "PREFECT_API_URL": site.relay.server_api}
+    log = site.root / "serve.log"
+    url = f"{site.relay.server_api}/deployments/name"
+
+    def served() -> Any:
+        made = [get(f"{url}/{name}/{name}") for name in ("snapshot", "maintain")]
+        zones = [schedule["schedule"]["timezone"] for d in made for schedule in d["schedules"]]
+        return made if zones == ["Europe/Berlin"] * 2 and not made[0]["paused"] else None
+
+    with log.open("wb") as to:
+        process = subprocess.Popen(command, stdout=to, stderr=to, env=given, cwd=site.root)
+    try:
+        wait_for(served, RUN_SECONDS, log)
+        wait_for(
+            lambda: "Finished in state Completed('2 targets" in log.read_text(), RUN_SECONDS, log
+        )
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0, log.read_text()
+    assert "Traceback" not in log.read_text()
+    assert get(f"{url}/snapshot/snapshot")["paused"]
