@@ -21,6 +21,7 @@ from flows.pipeline import Steps, Summary
 from flows.planning import Plan
 from flows.reporting import await_api
 from flows.summary import lines, sentence
+from flows.telemetry import observed
 from flows.telling import (
     Progress,
     committing,
@@ -88,7 +89,8 @@ def snapshot(parameters: SnapshotParameters) -> State[Any]:
     try:
         steps = replace(TRACKED, commit=committing(parameters, commit, warn))
         with Progress(Lines(say, key_values), warn) as watch:
-            summary = pipeline.take_snapshot(parameters, steps, watch)
+            take = partial(pipeline.take_snapshot, parameters, steps, watch)
+            summary = observed(take, warn)
     except Exception as error:
         await_api(f"nothing was committed: {error}", EXIT_NOTHING_COMMITTED, warn)
         raise
