@@ -26,8 +26,7 @@ from schemas.snapshots import FAILED
 if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.sdk.resources import Resource
-    from opentelemetry.sdk.trace import Tracer
-    from opentelemetry.trace import Span
+    from opentelemetry.trace import Span, Tracer
 
 _ENDPOINT: Final = "OTEL_EXPORTER_OTLP_ENDPOINT"
 _PROTOCOL: Final = "http/protobuf"
@@ -195,13 +194,12 @@ def _tracing() -> Iterator[Tracer]:
     provider = TracerProvider(resource=_resource(), shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(kept))
     yield provider.get_tracer("imagelake", __version__)
-    exporter = OTLPSpanExporter()
+    exporter: Any = OTLPSpanExporter()  # its shutdown has no types
     try:
         if exporter.export(kept.get_finished_spans()) is not SpanExportResult.SUCCESS:
             raise ConnectionError("the endpoint for traces took none")
     finally:
         exporter.shutdown()
-        provider.shutdown()
 
 
 def _resource() -> Resource:
@@ -228,8 +226,7 @@ def _below(span: Span) -> Context:
 def _span(
     tracer: Tracer, name: str, at: datetime, attributes: Mapping[str, Any], within: Context | None
 ) -> Span:
-    begin: Callable[..., Span] = tracer.start_span
-    return begin(name, within, attributes=attributes, start_time=_nanoseconds(at))
+    return tracer.start_span(name, within, attributes=attributes, start_time=_nanoseconds(at))
 
 
 def _target_span(tracer: Tracer, outcome: TargetOutcome, within: Context) -> None:
