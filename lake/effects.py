@@ -6,7 +6,8 @@ first had not shown.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -121,45 +122,52 @@ def shown_before(warehouse: Path, snapshot_date: date) -> Before | None:
     """What shows now, to be compared with after a commit of the date; None without a warehouse."""
     if not warehouse.exists():
         return None
-    with connect(warehouse) as connection:
+    with _asking(warehouse) as cursor:
         return Before(
-            connection.sql(_GOLDEN).to_arrow_table(),
-            connection.sql(_FAILURE_KEYS, params=[snapshot_date]).to_arrow_table(),
-            connection.sql("select account_id, region from current_targets").to_arrow_table(),
+            cursor.sql(_GOLDEN).to_arrow_table(),
+            cursor.sql(_FAILURE_KEYS, params=[snapshot_date]).to_arrow_table(),
+            cursor.sql("select account_id, region from current_targets").to_arrow_table(),
         )
 
 
 def effects(warehouse: Path, snapshot_date: date, before: Before | None) -> Effects:
     """What the newest commit of the date changed; without `before`, no golden AMI did."""
-    with connect(warehouse) as connection:
-        none = connection.sql(_GOLDEN).limit(0).to_arrow_table()
-        keys = connection.sql(_FAILURE_KEYS, params=[snapshot_date]).limit(0).to_arrow_table()
-        connection.register("golden_before", none if before is None else before.golden)
-        connection.register("failures_before", keys if before is None else before.failures)
-        connection.register("targets_before", keys if before is None else before.targets)
-        ((oldest, newest),) = _rows(connection, _SINCE, snapshot_date)
-        states = [StateCount(*row) for row in _rows(connection, _STATES, snapshot_date)]
+    with _asking(warehouse) as cursor:
+        none = cursor.sql(_GOLDEN).limit(0).to_arrow_table()
+        keys = cursor.sql(_FAILURE_KEYS, params=[snapshot_date]).limit(0).to_arrow_table()
+        cursor.register("golden_before", none if before is None else before.golden)
+        cursor.register("failures_before", keys if before is None else before.failures)
+        cursor.register("targets_before", keys if before is None else before.targets)
+        ((oldest, newest),) = _rows(cursor, _SINCE, snapshot_date)
+        states = [StateCount(*row) for row in _rows(cursor, _STATES, snapshot_date)]
         return Effects(
             since=None if oldest is None else (oldest, newest),
             changed=sum(count.builds for count in states),
             states=tuple(count for count in states if count.was != count.is_now),
-            gone=_found(connection, GoneBuild, _GONE, snapshot_date),
-            failures=_found(connection, NewFailure, _FAILURES, snapshot_date),
-            golden=_found(connection, GoldenChange, _GOLDEN_CHANGES),
-            stale=_found(connection, StaleTarget, _STALE),
+            gone=_found(cursor, GoneBuild, _GONE, snapshot_date),
+            failures=_found(cursor, NewFailure, _FAILURES, snapshot_date),
+            golden=_found(cursor, GoldenChange, _GOLDEN_CHANGES),
+            stale=_found(cursor, StaleTarget, _STALE),
         )
 
 
-def _rows(connection: duckdb.DuckDBPyConnection, query: str, *given: Any) -> list[tuple[Any, ...]]:
-    return connection.execute(query, given).fetchall()
+@contextmanager
+def _asking(warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A cursor of its own: DuckDB 2.0 makes no relation on one that something was executed on."""
+    with connect(warehouse) as connection, connection.cursor() as cursor:
+        yield cursor
+
+
+def _rows(cursor: duckdb.DuckDBPyConnection, query: str, *given: Any) -> list[tuple[Any, ...]]:
+    return cursor.execute(query, given).fetchall()
 
 
 def _found(
-    connection: duckdb.DuckDBPyConnection, kind: Callable[..., Row], query: str, *given: Any
+    cursor: duckdb.DuckDBPyConnection, kind: Callable[..., Row], query: str, *given: Any
 ) -> Found[Row]:
     """The first rows of the answer, and how many there are."""
     counted = f"select count(*) over (), * from ({query}) order by all limit {MOST_FOUND}"  # noqa: S608 - our own queries
-    rows = _rows(connection, counted, *given)
+    rows = _rows(cursor, counted, *given)
     return Found(tuple(kind(*row[1:]) for row in rows), rows[0][0] if rows else 0)
 
 
