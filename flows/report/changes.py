@@ -22,7 +22,7 @@ def section(answers: Answers) -> Section:
             "changes",
             "Changes",
             "No target can be compared with a capture before",
-            "Two whole captures of a target are needed to tell what changed." + _first(compared),
+            f"It takes two whole captures of a target to tell. {_first(compared)}".strip(),
         )
     answer = answers["changes"]
     figures = [*_transitions(answer)]
@@ -30,7 +30,7 @@ def section(answers: Answers) -> Section:
         "changes",
         "Changes",
         _finding(answer, compared),
-        " ".join(_lead(compared, answers["other_changes"].row["builds"])),
+        " ".join(filter(None, _lead(compared, answers["other_changes"].row["builds"]))),
         pill=f"{_gone(answer.rows):,} gone" if _gone(answer.rows) else "",
         mood=WARN,
         figures=figures,
@@ -89,7 +89,7 @@ def _first(compared: Row) -> str:
         return ""
     targets, builds = compared["first_read"], counted(compared["first_builds"], "build")
     return (
-        f" {counted(targets, 'target')} with {builds} {was_or_were(targets)} read whole for the first "
+        f"{counted(targets, 'target')} with {builds} {was_or_were(targets)} read whole for the first "
         "time and not counted as new."
     )
 

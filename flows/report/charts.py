@@ -6,6 +6,7 @@ Values reach a specification as data only, every control character in them writt
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, Final
@@ -17,6 +18,9 @@ from flows.terminal import printable
 
 _HEIGHT: Final = 200
 _BAR_STEP: Final = 36
+_DAYS_TOLD: Final = 8
+_WORDS: Final = 48
+"""Characters of a bar's words; its table has all of them."""
 _TEXT: Final = 12
 _FONT: Final = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
@@ -35,7 +39,7 @@ def columns_by_day(
         .mark_bar()
         .encode(
             x=_days(days),
-            y=_amount(),
+            y=_amount(rows, "day"),
             color=_colour(series),
             order=alt.Order("place:Q"),
             tooltip=[
@@ -79,7 +83,9 @@ def rate_by_day(rows: Sequence[Row], days: Sequence[date]) -> dict[str, Any]:
 
 def bars(rows: Sequence[Row], counted: str, colour: str) -> dict[str, Any]:
     """Bars in the rows' order, of rows with `label` and `count`; the words above each."""
-    placed = [{**row, "place": place, "colour": colour} for place, row in enumerate(rows)]
+    placed = [
+        {**row, "place": place, "words": _shortened(row["label"])} for place, row in enumerate(rows)
+    ]
     base = alt.Chart(_data(placed), height=_BAR_STEP * len(rows)).encode(
         y=alt.Y("place:O", axis=None).scale(padding=0),
         tooltip=[
@@ -87,14 +93,16 @@ def bars(rows: Sequence[Row], counted: str, colour: str) -> dict[str, Any]:
             alt.Tooltip("count:Q", title=counted, format=",d"),
         ],
     )
-    words = base.mark_text(align="left", baseline="middle", dy=-5, limit=alt.expr("width - 60"))
+    words = base.mark_text(
+        align="left", baseline="middle", dy=-5, limit=alt.expr("(width - 60) * 0.8")
+    )
     numbers = base.mark_text(align="right", baseline="middle", dy=-5, fontWeight=600)
     track = base.mark_bar(height=6, yOffset=10, color="var(--track)")
     drawn = base.mark_bar(height=6, yOffset=10, color=colour)
     chart = alt.layer(
         track.encode(x=alt.value(0), x2=alt.value("width")),
         drawn.encode(x=alt.X("count:Q", axis=None).scale(nice=False, zero=True)),
-        words.encode(x=alt.value(0), text="label:N"),
+        words.encode(x=alt.value(0), text="words:N"),
         numbers.encode(x=alt.value("width"), text=alt.Text("count:Q", format=",d")),
     )
     return _finished(chart)
@@ -111,7 +119,7 @@ def columns(rows: Sequence[Row], series: Colours, counted: str) -> dict[str, Any
         .scale(paddingInner=0.3, paddingOuter=0.15),
     )
     drawn = base.mark_bar().encode(
-        y=_amount(),
+        y=_amount(rows, "label"),
         color=_colour(series, legend=len(series) > 1),
         order=alt.Order("place:Q"),
         tooltip=[
@@ -126,16 +134,30 @@ def columns(rows: Sequence[Row], series: Colours, counted: str) -> dict[str, Any
     return _finished(alt.layer(drawn, totals))
 
 
-def _amount() -> alt.Y:
-    return alt.Y("count:Q", stack="zero", title=None).axis(tickCount=4, format=",d", tickMinStep=1)
+def _amount(rows: Sequence[Row], by: str) -> alt.Y:
+    """Counts stacked on each other, with ticks at whole numbers."""
+    totals: Counter[Any] = Counter()
+    for row in rows:
+        totals[row[by]] += row["count"]
+    ticks = min(4, max(1, *totals.values(), 1))
+    return alt.Y("count:Q", stack="zero", title=None).axis(tickCount=ticks, format=",d")
 
 
 def _days(days: Sequence[date]) -> alt.X:
-    """The days given, from the first on; drawn as bands, which need no arithmetic with times."""
+    """The days as bands, which need no arithmetic with times; the newest is always labelled."""
+    names = [day.isoformat() for day in sorted(days)]
+    told = names[:: -max(1, len(names) // _DAYS_TOLD)]
     return (
         alt.X("day:O", title=None)
-        .scale(domain=[day.isoformat() for day in sorted(set(days))], padding=0.12)
-        .axis(labelAngle=0, ticks=False, labelOverlap="greedy", labelSeparation=24)
+        .scale(domain=names, padding=0.12)
+        .axis(
+            values=told[::-1],
+            labelAngle=0,
+            ticks=False,
+            labelPadding=10,
+            labelOverlap="greedy",
+            labelSeparation=24,
+        )
     )
 
 
@@ -144,6 +166,11 @@ def _colour(series: Colours, *, legend: bool = True) -> alt.Color:
         domain=[printable(name) for name in series], range=list(series.values())
     )
     return colour if legend else colour.legend(None)
+
+
+def _shortened(text: str) -> str:
+    told = printable(text)
+    return told if len(told) <= _WORDS else f"{told[: _WORDS - 1]}…"
 
 
 def _data(rows: Sequence[Row]) -> alt.InlineData:

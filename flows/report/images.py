@@ -183,3 +183,33 @@ def _calendar(answers: Answers) -> Iterator[Figure]:
             ("count", "Builds", "count"),
         ),
     )
+
+
+def tags(answers: Answers) -> Section:
+    """Which tags the builds carry, and which they must."""
+    answer = answers["tag_keys"]
+    lead = "`imagelake run --required-tag KEY` names a tag that each build has to carry."
+    if not answer.rows:
+        return Section("tags", "Tags", "No listed build carries a tag, and none is required", lead)
+    required, complete = (answer.rows[0][name] for name in ("required_keys", "complete_keys"))
+    return Section(
+        "tags",
+        "Tags",
+        f"{of_all(complete, required, 'required tag')} {is_or_are(complete)} on every listed build"
+        if required
+        else f"The listed builds carry {counted(answer.total, 'tag key')}; none is required",
+        "" if required else lead,
+        pill=f"{required - complete:,}" if required > complete else "",
+        mood=WARN,
+        tables=[
+            table_of(
+                "Tag keys, required ones first, then the rarest",
+                answer,
+                ("tag_key", "Key", "text"),
+                ("requirement", "Required", "text"),
+                ("tagged", "Builds with it", "count"),
+                ("untagged", "Without", "count"),
+                ("share", "Share", "share"),
+            )
+        ],
+    )

@@ -145,7 +145,7 @@ def failures(answers: Answers) -> Section:
     figure = Figure(
         "failed-steps",
         "Failed builds by the step that they stopped at",
-        f"The most frequent step is {percent(steps.rows[0]['count'], failed)} of them.",
+        f"The first is {percent(steps.rows[0]['count'], failed)} of them.",
         charts.bars(steps.rows, "failed builds", "var(--bad)"),
         table_of(
             "Failed builds by step",
@@ -158,7 +158,7 @@ def failures(answers: Answers) -> Section:
         "failures",
         "Failures",
         f"{of_all(failed, builds, 'listed build')} {'is' if failed == 1 else 'are'} FAILED, "
-        f"with {counted(hotspots.total, 'cause')}",
+        f"from {counted(hotspots.total, 'cause')}",
         "A cause is a step, a component and an error whose ids, times and numbers are folded to "
         "words in angle brackets, so that one failure in many builds is one row.",
         pill=f"{failed:,}",
@@ -196,8 +196,7 @@ def stuck(answers: Answers) -> Section:
         "its image took whose end was seen."
     )
     if not answer.rows:
-        finding = f"None of {counted(running, 'running build')} seems stuck"
-        return Section("stuck", "Stuck builds", finding if running else "No build is running", lead)
+        return Section("stuck", "Stuck builds", _none_stuck(running), lead)
     return Section(
         "stuck",
         "Stuck builds",
@@ -219,3 +218,11 @@ def stuck(answers: Answers) -> Section:
             )
         ],
     )
+
+
+def _none_stuck(running: int) -> str:
+    if not running:
+        return "No build is running"
+    if running == 1:
+        return "The one running build does not seem stuck"
+    return f"None of {running:,} running builds seems stuck"

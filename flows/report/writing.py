@@ -50,6 +50,7 @@ def report_of(answers: Answers, now: datetime) -> Report:
             images.age(answers),
             images.regions(answers),
             images.deprecations(answers),
+            images.tags(answers),
             changes.section(answers),
         ],
         coverage.coverage_of(answers).gaps(),

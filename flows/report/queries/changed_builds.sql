@@ -24,4 +24,4 @@ order by
     list_position(['disappeared', 'reappeared', 'changed', 'first_seen'], change),
     name,
     arn
-limit 25
+limit 16

@@ -13,4 +13,4 @@ select
 from deprecations
 where due <> 'later'
 order by has_successor, deprecation_time, name, arn
-limit 20
+limit 12

@@ -12,4 +12,4 @@ select
     count(*) over () as total_rows
 from failed_builds
 order by created_at desc nulls last, arn
-limit 15
+limit 10

@@ -10,4 +10,4 @@ select
     count(*) over () as total_rows
 from failure_hotspots
 order by build_count desc, last_seen_at desc, example_arn
-limit 15
+limit 12

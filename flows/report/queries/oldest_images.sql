@@ -13,4 +13,4 @@ select
     count(*) over () as total_rows
 from image_age
 order by age_days desc nulls first, name, account_id, region
-limit 20
+limit 12

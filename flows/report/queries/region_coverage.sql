@@ -45,5 +45,5 @@ select
     last_version,
     (select max(place) from ranked) as total_rows
 from ranked
-where place <= 30
+where place <= 24
 order by place, ami_region

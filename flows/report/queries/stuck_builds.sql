@@ -12,4 +12,4 @@ select
     count(*) over () as total_rows
 from stuck_builds
 order by running_hours desc, arn
-limit 20
+limit 12

@@ -25,4 +25,4 @@ order by
     last_read nulls first,
     account_id,
     region
-limit 40
+limit 30
