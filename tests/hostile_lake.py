@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +12,7 @@ import pytest
 from lake.folder import Folder
 from lake.location import open_folder
 from lake.warehouse import publish
-from tests.rows import Target, ami, build, covered
+from tests.rows import Row, Target, ami, build, covered
 from tests.test_writer import commit_rows
 
 HOSTILE: Final = (
@@ -20,9 +20,13 @@ HOSTILE: Final = (
     "\"'`&amp;</style></svg>]]><!-- \u202egnp.exe\u2028 {{7*7}} javascript:alert(2) \x1b[31m"
 )
 """Markup, quotes, ends of every element of the page, U+202E, a line separator, an escape sequence."""
-SHOWN: Final = HOSTILE.replace("\u202e", "\\u202e").replace("\u2028", "\\u2028")
-SHOWN_ON_PAGE: Final = SHOWN.replace("\x1b", "\\x1b")
+SHOWN: Final = (
+    HOSTILE.replace("\u202e", "\\u202e").replace("\u2028", "\\u2028").replace("\x1b", "\\x1b")
+)
 """The same as the page shows it: to the letter, but for what is not to be obeyed."""
+STEP: Final = "\u202e</svg><b>\"'&"
+STEP_SHOWN: Final = STEP.replace("\u202e", "\\u202e")
+"""Short, so that a chart shows all of it."""
 
 DAYS: Final = (date(2025, 11, 19), date(2025, 11, 20))
 BUILDS: Final = 60
@@ -33,20 +37,14 @@ DENIED: Final[Target] = ("222222222222", "us-east-1")
 def write_hostile_lake(folder: Folder, builds: int = BUILDS) -> None:
     """Two dates of so many failed and other builds; the second has a target that is denied."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lake.folder.VISIBILITY_DELAY", _none())
+        patch.setattr("lake.folder.VISIBILITY_DELAY", timedelta(0))
         for day in DAYS:
             _commit(folder, day, builds)
 
 
-def _none() -> object:
-    from datetime import timedelta
-
-    return timedelta(0)
-
-
 def _commit(folder: Folder, day: date, builds: int) -> None:
-    rows = []
-    amis = []
+    rows: list[Row] = []
+    amis: list[Row] = []
     for number in range(builds):
         slug = f"image-{number}"
         failed = build(TARGET, day, f"{slug}/1.0.0/2", "FAILED" if day == DAYS[1] else HOSTILE)
@@ -56,7 +54,7 @@ def _commit(folder: Folder, day: date, builds: int) -> None:
                 **failed,
                 "name": HOSTILE,
                 "created_at": failed["captured_at"],
-                "failure_step": f"{HOSTILE}{number}",
+                "failure_step": f"{number % 14}{STEP}",
                 "state_reason": HOSTILE,
                 "failure_component_message": f"{number} {HOSTILE}",
                 "failure_component_arn": HOSTILE,

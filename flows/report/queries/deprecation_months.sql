@@ -6,7 +6,7 @@ with months as (
         strftime(date_trunc('month', current_date) + to_months(place::integer), '%b %Y') as label
     from range(6) as t (place)
     union all
-    values (-1, 'overdue'), (6, 'later')
+    values (-1, 'past'), (6, 'later')
 ),
 due as (
     select
