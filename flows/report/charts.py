@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date
+from math import ceil
 from typing import Any, Final
 
 import altair as alt
@@ -146,7 +147,7 @@ def _amount(rows: Sequence[Row], by: str) -> alt.Y:
 def _days(days: Sequence[date]) -> alt.X:
     """The days as bands, which need no arithmetic with times; the newest is always labelled."""
     names = [day.isoformat() for day in sorted(days)]
-    told = names[:: -max(1, len(names) // _DAYS_TOLD)]
+    told = names[:: -ceil(len(names) / _DAYS_TOLD)]
     return (
         alt.X("day:O", title=None)
         .scale(domain=names, padding=0.12)

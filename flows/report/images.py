@@ -188,7 +188,7 @@ def _calendar(answers: Answers) -> Iterator[Figure]:
 def tags(answers: Answers) -> Section:
     """Which tags the builds carry, and which they must."""
     answer = answers["tag_keys"]
-    lead = "`imagelake run --required-tag KEY` names a tag that each build has to carry."
+    lead = "The option --required-tag of imagelake run names a tag that each build has to carry."
     if not answer.rows:
         return Section("tags", "Tags", "No listed build carries a tag, and none is required", lead)
     required, complete = (answer.rows[0][name] for name in ("required_keys", "complete_keys"))

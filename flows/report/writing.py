@@ -34,7 +34,7 @@ def write_report(
 def report_of(answers: Answers, now: datetime) -> Report:
     """The report's content; of a lake without a snapshot that it has none."""
     if not answers["summary"].rows:
-        lead = "Take the first one with `imagelake run`; then write the report again."
+        lead = "Take the first one with the command imagelake run; then write the report again."
         nothing = Section("summary", "Summary", "The lake has no snapshot yet", lead)
         return Report(_TITLE, [], [nothing])
     return Report(
