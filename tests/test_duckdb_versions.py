@@ -13,6 +13,7 @@ import duckdb
 import pyarrow
 import pytest
 
+from flows.report.reading import queries as report_queries
 from lake.folder import Folder
 from lake.location import open_folder
 from lake.warehouse import publish
@@ -117,14 +118,15 @@ def expected(ours: Path) -> dict[str, Any]:
 
 
 def examples() -> list[str]:
-    return [view.example for view in views()]
+    """Those of the views, and what the report asks."""
+    return [*(view.example for view in views()), *report_queries().values()]
 
 
 @pytest.mark.parametrize("version", OTHER_VERSIONS)
 def test_our_warehouse_is_read_alike_by_another_version(
     ours: Path, expected: dict[str, Any], version: str
 ) -> None:
-    """Every view and every example query gives the same rows."""
+    """Every view, every example query and every query of the report gives the same rows."""
     assert answers_of(version, ours, examples()) == expected
     assert len(expected["select * from current_builds"]) in (14, 16)
 

@@ -322,6 +322,16 @@ def test_what_is_incomplete_never_looks_complete(
 
 
 @pytest.mark.usefixtures("at_once")
+def test_an_emulated_fleet_is_told_to_be_one(folder: Folder) -> None:
+    """Nobody takes the demo's page for their own builds."""
+    snapshot = {"committed_at": NOW, "parameters": '{"demo": true}'}
+    commit_rows(folder, DAY, {"snapshot_targets": [READ], "snapshots": [snapshot]})
+    assert report_on(published(folder)).sections[0].alarms[0].says == (
+        "These are builds of an emulated fleet, not of an AWS account."
+    )
+
+
+@pytest.mark.usefixtures("at_once")
 def test_a_snapshot_without_a_build_is_told_in_words(folder: Folder, tmp_path: Path) -> None:
     """No chart is drawn of nothing."""
     commit_targets(folder, DAY, [covered(HOME, DAY, "complete", "whole")], [])

@@ -45,6 +45,8 @@ def section(answers: Answers, now: datetime) -> Section:
 
 def _alarms(answers: Answers, now: datetime) -> Iterator[Alarm]:
     newest = answers["summary"].row
+    if newest["is_demo"]:
+        yield Alarm(WARN, "These are builds of an emulated fleet, not of an AWS account.")
     yield from coverage.alarms(answers)
     if now - newest["committed_at"] > _STALE:
         hours = int((now - newest["committed_at"]).total_seconds() // 3600)

@@ -10,6 +10,7 @@ select
     n.run_id,
     n.committed_at,
     n.warnings,
+    coalesce(json_extract_string(n.parameters, '$.demo') = 'true', false) as is_demo,
     (select count(*) from snapshots) as snapshots,
     (select max(s.snapshot_date) from snapshots as s where s.snapshot_date < n.snapshot_date) as previous_date,
     (select count(*) from current_builds) as builds,
