@@ -511,4 +511,4 @@ def test_the_package_carries_the_page_s_files() -> None:
     """Also where it is installed from a wheel, which holds whatever is in the package's folder."""
     names = {entry.name for entry in files("flows.report").iterdir()}
     assert {"page.html", "page.js", "style.css", "queries"} <= names
-    assert len(queries()) == 26
+    assert len(queries()) == 25

@@ -45,7 +45,7 @@ def columns_by_day(
             order=alt.Order("place:Q"),
             tooltip=[
                 alt.Tooltip("day:N", title="day"),
-                alt.Tooltip("series:N", title="outcome"),
+                alt.Tooltip("series:N", title=" "),
                 alt.Tooltip("count:Q", title=counted, format=",d"),
             ],
         )

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
 from flows.report import charts
-from flows.report.content import Figure, Row, Section
+from flows.report.content import Figure, Section
 from flows.report.moods import BAD, WARN, colour_of
 from flows.report.reading import Answers
 from flows.report.wording import of_all, percent, table_of
 from flows.watch import counted
 
+_PERIOD_DAYS: Final = 30
 _SERIES: Final = {
     "failed": "failed",
     "running": "under way",
@@ -22,14 +24,42 @@ _SERIES: Final = {
 """By column the series' name, from the foot of the stack: what failed is compared best there."""
 
 
+@dataclass(frozen=True)
+class Period:
+    """How the builds of some days ended."""
+
+    succeeded: int
+    failed: int
+
+    @property
+    def ended(self) -> int:
+        """Builds that succeeded or failed."""
+        return self.succeeded + self.failed
+
+    @property
+    def rate(self) -> str:
+        """The part that succeeded."""
+        return percent(self.succeeded, self.ended) if self.ended else "none"
+
+
+def period_of(answers: Answers, days_before: int = 0) -> Period:
+    """The 30 days up to the newest snapshot, or up to so many days before it."""
+    last = answers["summary"].row["snapshot_date"] - timedelta(days=days_before)
+    rows = [
+        row
+        for row in answers["outcomes_by_day"].rows
+        if last - timedelta(days=_PERIOD_DAYS) < row["day"] <= last
+    ]
+    return Period(sum(row["succeeded"] for row in rows), sum(row["failed"] for row in rows))
+
+
 def success(answers: Answers) -> Section:
     """How many of the builds succeeded, day by day."""
-    period = answers["outcome_periods"].row
     days = answers["outcomes_by_day"].rows
     return Section(
         "success",
         "Success over time",
-        _success(period),
+        _success(period_of(answers), period_of(answers, _PERIOD_DAYS)),
         "By the UTC day of a build's creation, each in its last known state, those that were deleted "
         "since too. The rate is of those that succeeded or failed: AVAILABLE, DEPRECATED or DISABLED "
         "against FAILED."
@@ -39,19 +69,16 @@ def success(answers: Answers) -> Section:
     )
 
 
-def _success(period: Row) -> str:
-    ended = period["succeeded"] + period["failed"]
-    if not ended:
+def _success(now: Period, before: Period) -> str:
+    if not now.ended:
         return "No build ended in the last 30 days"
-    now = percent(period["succeeded"], ended)
-    told = f"{now} of {counted(ended, 'build')} succeeded in 30 days"
-    if not (ended_before := period["succeeded_before"] + period["failed_before"]):
+    told = f"{now.rate} of {counted(now.ended, 'build')} succeeded in 30 days"
+    if not before.ended:
         return told
-    before = percent(period["succeeded_before"], ended_before)
-    if before == now:
+    if before.rate == now.rate:
         return f"{told}, as in the 30 before"
-    is_up = period["succeeded"] * ended_before > period["succeeded_before"] * ended
-    return f"{told}, {'up' if is_up else 'down'} from {before}"
+    is_up = now.succeeded * before.ended > before.succeeded * now.ended
+    return f"{told}, {'up' if is_up else 'down'} from {before.rate}"
 
 
 def _over_time(answers: Answers) -> Iterator[Figure]:

@@ -10,6 +10,7 @@ from typing import Final
 from flows.report import coverage
 from flows.report.content import Alarm, Fact, Point, Row, Section, Tile
 from flows.report.moods import BAD, OK, PLAIN, WARN
+from flows.report.outcomes import Period, period_of
 from flows.report.reading import Answers
 from flows.report.wording import percent
 from flows.watch import counted
@@ -68,7 +69,7 @@ def _tiles(answers: Answers) -> Iterator[Tile]:
         "in the newest snapshot",
         OK if covered.is_complete else BAD,
     )
-    yield _success(answers["outcome_periods"].row)
+    yield _success(period_of(answers))
     share = percent(newest["failed_builds"], newest["builds"]) if newest["builds"] else ""
     yield Tile("Failed builds listed", f"{newest['failed_builds']:,}", share and f"{share} of all")
     yield Tile("AMIs", f"{newest['amis']:,}", _containers(newest))
@@ -89,10 +90,8 @@ def _golden(golden: int, images: int) -> str:
     return "each with a golden build" if golden == images > 0 else f"{golden:,} with a golden build"
 
 
-def _success(period: Row) -> Tile:
-    ended = period["succeeded"] + period["failed"]
-    rate = percent(period["succeeded"], ended) if ended else "none"
-    return Tile("Success rate", rate, f"{counted(ended, 'build')} ended in 30 days")
+def _success(period: Period) -> Tile:
+    return Tile("Success rate", period.rate, f"{counted(period.ended, 'build')} ended in 30 days")
 
 
 def _containers(newest: Row) -> str:
