@@ -129,11 +129,11 @@ compared as (
         coalesce(a.account_id, b.account_id) as account_id,
         coalesce(a.region, b.region) as region,
         coalesce(a.arn, b.arn) as arn,
-        coalesce(b.name, a.name) as name,
-        coalesce(b.image_slug, a.image_slug) as image_slug,
-        coalesce(b.semantic_version, a.semantic_version) as semantic_version,
-        coalesce(b.build_number, a.build_number) as build_number,
-        coalesce(b.state_status, a.state_status) as state_status,
+        if(b.arn is null, a.name, b.name) as name,
+        if(b.arn is null, a.image_slug, b.image_slug) as image_slug,
+        if(b.arn is null, a.semantic_version, b.semantic_version) as semantic_version,
+        if(b.arn is null, a.build_number, b.build_number) as build_number,
+        if(b.arn is null, a.state_status, b.state_status) as state_status,
         case
             when a.arn is null then 'added'
             when b.arn is null then 'removed'
