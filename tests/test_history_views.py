@@ -82,7 +82,7 @@ def small_told(small_lake: Folder) -> Told:
 Drawn = tuple[duckdb.DuckDBPyConnection, Told, Folder]
 
 
-@pytest.fixture(scope="module", params=range(2))
+@pytest.fixture(scope="module", params=[0, pytest.param(1, marks=pytest.mark.long)])
 def drawn(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Drawn]:
