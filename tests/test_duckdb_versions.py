@@ -120,7 +120,7 @@ def expected(ours: Path) -> dict[str, Any]:
 
 
 def examples() -> list[str]:
-    """Every view's and macro's example, the macros over the history's dates, and the report's queries."""
+    """Each view's and macro's example, the macros over the history's dates, the report's queries."""
     calls = [f"from {macro}('{day}')" for macro in AS_OF for day in MOMENTS]
     calls.append(f"from snapshot_diff('{MOMENTS[0]}', '{MOMENTS[-1]}')")
     asked = [view.example for view in (*views(), *macros())]
