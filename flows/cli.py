@@ -12,12 +12,14 @@ import os
 import sys
 from contextlib import nullcontext
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows import cli_asking, cli_report, cli_upkeep
+from flows import cli_asking, cli_report, cli_serving, cli_upkeep
+from flows.deploying import OF_ONE_RUN
 from flows.mistakes import errors_in_one_line
 from flows.options import ConfigFile, load, with_parameter_options
 from flows.parameters import (
@@ -114,6 +116,7 @@ def _take_untracked(parameters: SnapshotParameters) -> Summary:
     from rich.console import Console
 
     from flows.pipeline import take_snapshot
+    from flows.telemetry import observed
     from flows.watch import Bars, Lines
 
     gc.freeze()  # what the imports made stays: collecting it again costs CPU on every page
@@ -122,7 +125,8 @@ def _take_untracked(parameters: SnapshotParameters) -> Summary:
     bars = Bars(console) if console.is_terminal else None
     try:
         with bars or nullcontext():
-            return take_snapshot(parameters, watch=bars or Lines(say))
+            take = partial(take_snapshot, parameters, watch=bars or Lines(say))
+            return observed(take, say)
     except KeyboardInterrupt:
         raise typer.Abort from None  # click would end the process without a word
     finally:
@@ -146,6 +150,7 @@ def _take_tracked(parameters: SnapshotParameters, *, is_temporary: bool) -> Summ
 
 
 app.command("run")(with_parameter_options(_run, SnapshotParameters))
+app.command("serve")(with_parameter_options(cli_serving.serve, SnapshotParameters, OF_ONE_RUN))
 app.command("check")(with_parameter_options(_check, SnapshotParameters))
 app.command("publish")(with_parameter_options(cli_upkeep.publish, LakeParameters))
 app.command("rebuild")(with_parameter_options(cli_upkeep.rebuild, RebuildParameters))

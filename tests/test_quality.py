@@ -24,7 +24,7 @@ ONLY_IN = {
     "duckdb": {"lake", "flows"},  # the flows' shell and answers take its connections and errors
     "prefect": {"flows"},
 }
-PREFECT_FILES = {"flows/snapshot.py", "flows/maintain.py"}
+PREFECT_FILES = {"flows/snapshot.py", "flows/maintain.py", "flows/telling.py"}
 """Where Prefect is imported when the module is; elsewhere only for a type or inside a function."""
 
 LONG_FILES: dict[str, str] = {}
