@@ -15,7 +15,7 @@ from flows.parameters import ParameterError
 
 
 @contextmanager
-def answer_file(path: Path, form: Format) -> Iterator[TextIO]:
+def answer_file(path: Path, form: Format | None = None) -> Iterator[TextIO]:
     """The file that an answer is written to: beside its place, and renamed when it is whole.
 
     Raises ParameterError where the place can hold none.

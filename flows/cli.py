@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows import cli_asking, cli_serving, cli_upkeep
+from flows import cli_asking, cli_report, cli_serving, cli_upkeep
 from flows.deploying import OF_ONE_RUN
 from flows.mistakes import errors_in_one_line
 from flows.options import ConfigFile, load, with_parameter_options
@@ -161,6 +161,9 @@ app.command("status")(
     with_parameter_options(cli_asking.status, LakeParameters, without=cli_asking.OF_WRITING)
 )
 app.command("views")(cli_asking.views)
+app.command("report")(
+    with_parameter_options(cli_report.report, LakeParameters, without=cli_asking.OF_WRITING)
+)
 
 
 @app.command()

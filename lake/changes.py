@@ -68,6 +68,20 @@ def pair_path(pair: Pair) -> str:
     return changes_path(pair.snapshot_date, pair.run_id, pair.previous_run_id)
 
 
+def differences_sql(versions: Iterable[int]) -> str:
+    """The SQL of the view, for captures whose files are of these schema versions.
+
+    The columns that an older one lacks are not compared, nor `extra`, which has there what they hold:
+    else every build would seem to have changed when imagelake was upgraded.
+    """
+    among = [*versions]
+    lacking = [c.name for c in IMAGE_BUILDS.columns if min(among) < c.since <= max(among)]
+    sql = view_named(CAPTURE_DIFFERENCES.name).sql
+    if not lacking:
+        return sql
+    return sql.replace(_NOT_COMPARED, f"{_NOT_COMPARED}, {', '.join([*lacking, EXTRA.name])}")
+
+
 def derive_changes(lake: Lake, pair: Pair, later: Manifest, earlier: Manifest) -> None:
     """Writes the file of what differs between two runs, whose data files are given.
 
@@ -80,9 +94,10 @@ def derive_changes(lake: Lake, pair: Pair, later: Manifest, earlier: Manifest) -
         data_folder(_BUILDS, pair.previous_date, pair.previous_run_id),
     ]
     try:
-        captures, sql = _captures(lake, pair, later, earlier), _comparison(later, earlier)
+        files = [*later[_BUILDS], *earlier[_BUILDS]]
+        sql = differences_sql(version_of(file.path) or 1 for file in files)
         with lake.fetched(folders[0]) as after, lake.fetched(folders[1]) as before:
-            _compare(captures, sql, pair, after, before, staged)
+            _compare(_captures(lake, pair, later, earlier), sql, pair, after, before, staged)
         lake.publish(staged, path)
     except duckdb.Error as error:
         raise OSError(f"{lake.uri}/{path}: {error}") from error
@@ -102,20 +117,6 @@ def _captures(lake: Lake, pair: Pair, later: Manifest, earlier: Manifest) -> pa.
         for row in rows_of(lake, [file.path for file in manifest[SNAPSHOT_TARGETS.name]])
         if row["coverage"] == WHOLE
     )
-
-
-def _comparison(later: Manifest, earlier: Manifest) -> str:
-    """The view's own SQL, without comparing the columns that one run's older schema lacks.
-
-    Nor `extra`, which has there what those columns hold here. Else every build would seem to have
-    changed when imagelake was upgraded.
-    """
-    versions = [version_of(file.path) or 1 for run in (later, earlier) for file in run[_BUILDS]]
-    lacking = [c.name for c in IMAGE_BUILDS.columns if min(versions) < c.since <= max(versions)]
-    sql = view_named(CAPTURE_DIFFERENCES.name).sql
-    if not lacking:
-        return sql
-    return sql.replace(_NOT_COMPARED, f"{_NOT_COMPARED}, {', '.join([*lacking, EXTRA.name])}")
 
 
 def _compare(

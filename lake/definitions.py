@@ -12,6 +12,7 @@ from typing import Final
 
 import duckdb
 
+from lake.changes import differences_sql
 from lake.records import COMMITS, OLDER
 from lake.run import CURRENT, changes_glob, parts_glob, schema_path
 from lake.sql import text
@@ -64,11 +65,11 @@ def definitions(
 ) -> list[str]:
     """The SQL statements that make the warehouse: views first, each with its comments.
 
-    `versions` are the schema versions of the lake's files. With `has_state` the current rows are read
-    from the files that the newest record names, with `has_changes` what changed from the files of
-    changes; the views' own SQL finds the same in the history.
+    `versions` are those of the lake's files. With `has_state` the current rows are read from the files
+    that the newest record names, with `has_changes` what changed from the files of changes; else by the
+    views' own SQL from the history, which looks past the columns that not all versions have.
     """
-    fast: dict[str, str] = {}
+    fast = {CAPTURE_DIFFERENCES.name: differences_sql(versions)}
     if has_state:
         fast |= {name: _current_view(lake, table) for name, table in CURRENT_VIEWS.items()}
     if has_state and has_changes:
@@ -167,9 +168,8 @@ def _current_view(lake: Lake, table: Table) -> str:
     """The current rows of a table, from the files of the state that the newest record names.
 
     As in the table views, only names are read to find it, and the newest record's is never moved;
-    those of the newest few are looked at closely, which takes half the time of looking at
-    thousands. The arm without rows keeps DuckDB 1.5
-    from giving wrong ones (issue 26044) and opens no file.
+    those of the newest few are looked at closely: in half the time of looking at thousands. The arm
+    without rows keeps DuckDB 1.5 from giving wrong ones (issue 26044) and opens no file.
     """
     names = ", ".join(column.name for column in table.documented_columns)
     pattern = text(lake.glob(f"{CURRENT}/{table.name}/*/{parts_glob(SCHEMA_VERSION)}"))

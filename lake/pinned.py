@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from lake.changes import missing_pairs, pair_path
+from lake.changes import differences_sql, missing_pairs, pair_path
 from lake.definitions import (
     CURRENT_VIEWS,
     VISIBLE_RUNS,
@@ -24,6 +24,7 @@ from lake.storage import Lake
 from lake.timeline import pairs_of, read_timeline
 from lake.writer import Manifest
 from schemas.captures import CAPTURE_DIFFERENCES
+from schemas.image_builds import IMAGE_BUILDS
 from schemas.table import SCHEMA_VERSION, Table
 from schemas.tables import TABLES
 from schemas.view import macros, views
@@ -43,9 +44,11 @@ def pinned_definitions(lake: Lake) -> list[str]:
     for table in TABLES.values():
         paths = [file.path for manifest in manifests for file in manifest[table.name]]
         statements += _pinned_view(lake, table, paths)
-    fast = {}
+    builds = [file.path for manifest in manifests for file in manifest[IMAGE_BUILDS.name]]
+    versions = {SCHEMA_VERSION, *(version_of(path) or 1 for path in builds)}
+    fast = {CAPTURE_DIFFERENCES.name: differences_sql(versions)}
     if targets:
-        fast = {
+        fast |= {
             name: _pinned_current_view(lake, table, targets, by_run)
             for name, table in CURRENT_VIEWS.items()
             if table.name in TABLES

@@ -16,7 +16,7 @@ from schemas.view import views
 
 COMMANDS = (
     *("run", "serve", "check", "sql", "status", "publish", "rebuild", "maintain", "rollback"),
-    *("views", "emulator"),
+    *("views", "report", "emulator"),
 )
 
 

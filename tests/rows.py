@@ -1,4 +1,4 @@
-"""Rows of the lake's tables, written by hand: builds, AMIs, container URIs, targets.
+"""Rows of the lake's tables, written by hand: builds, AMIs, container URIs, targets; and of answers.
 
 A target is its account and region; a build is named `slug/version/number`, from which its ARN and the
 columns that the ARN tells follow.
@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Any
+
+import duckdb
 
 Target = tuple[str, str]
 Row = Mapping[str, Any]
@@ -115,4 +117,25 @@ def covered(target: Target, day: date, status: str, coverage: str, builds: int =
         "error_message": "denied" if status == "failed" else None,
         "builds": builds,
         "request": "{}",
+    }
+
+
+def rows(connection: duckdb.DuckDBPyConnection, query: str) -> list[tuple[Any, ...]]:
+    """The answer's rows."""
+    return connection.execute(query).fetchall()
+
+
+def dicts(connection: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, Any]]:
+    """The answer's rows by column name."""
+    answer = connection.execute(query)
+    names = [column[0] for column in answer.description or []]
+    return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
+
+
+def filled(row: Row) -> dict[str, Any]:
+    """The row without what is NULL; tags are one, whatever their order."""
+    return {
+        name: dict(value) if name == "tags" else value
+        for name, value in row.items()
+        if value is not None
     }

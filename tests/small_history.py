@@ -21,11 +21,12 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+import duckdb
 import pytest
 
 from lake.folder import Folder
 from lake.location import open_folder
-from lake.warehouse import publish
+from lake.warehouse import connect, publish
 from tests.rows import Row, Target, ami, build, container_uri, covered, noon, of_build
 from tests.test_writer import Rows, commit_rows
 
@@ -294,6 +295,13 @@ def _carrying(first_run: str) -> Rows:
     return rows
 
 
+def shown_runs() -> Mapping[date, Rows]:
+    """By date what its run holds that shows."""
+    return {
+        on: _carrying("the first run") if day == 3 else _of_date(day) for day, on in enumerate(DAYS)
+    }
+
+
 def write_small_history(folder: Folder, until: int = len(DAYS)) -> None:
     """Commits the runs of the first `until` dates."""
     with pytest.MonkeyPatch.context() as patch:
@@ -333,3 +341,10 @@ def small_warehouse(small_lake: Folder) -> Path:
     path = small_lake.root.with_name("small.duckdb")
     publish(small_lake, path)
     return path
+
+
+@pytest.fixture(scope="module")
+def history(small_warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection to it."""
+    with connect(small_warehouse) as connection:
+        yield connection

@@ -16,7 +16,7 @@ from lake.location import open_folder
 from lake.warehouse import connect, publish
 from schemas.api import BUILD_STATUSES
 from schemas.view import views
-from tests.rows import Row, Target, ami, arn_of, build, container_uri, covered
+from tests.rows import Row, Target, ami, arn_of, build, container_uri, covered, dicts, filled, rows
 from tests.small_history import (
     DAYS,
     DENIED,
@@ -28,6 +28,7 @@ from tests.small_history import (
     SKIPPED,
     at,
     builds_on,
+    history,
     last_sights,
     small_lake,
     small_warehouse,
@@ -35,7 +36,7 @@ from tests.small_history import (
 from tests.test_views import key_of
 from tests.test_writer import Rows, commit_rows
 
-__all__ = ["small_lake", "small_warehouse"]  # fixtures are used by their names
+__all__ = ["history", "small_lake", "small_warehouse"]  # fixtures are used by their names
 
 WEB = (*HOME, HOME[0], "web")
 DB = (*HOME, HOME[0], "db")
@@ -43,23 +44,6 @@ APP = (*HOME, HOME[0], "app")
 BATCH = (*OTHER, OTHER[0], "batch")
 API = (*OTHER, OTHER[0], "api")
 TOOL = (*LONE, LONE[0], "tool")
-
-
-@pytest.fixture(scope="module")
-def history(small_warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    with connect(small_warehouse) as connection:
-        yield connection
-
-
-def rows(connection: duckdb.DuckDBPyConnection, query: str) -> list[tuple[Any, ...]]:
-    return connection.execute(query).fetchall()
-
-
-def dicts(connection: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, Any]]:
-    """The rows by column name."""
-    answer = connection.execute(query)
-    names = [column[0] for column in answer.description or []]
-    return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
 
 
 @pytest.fixture
@@ -102,11 +86,8 @@ def test_last_known_builds_are_the_newest_sights(history: duckdb.DuckDBPyConnect
         newest = 0 if target == LONE else 4
         expected.append({**row, "snapshot_date": DAYS[day], "is_present": day == newest})
     found = dicts(history, "select * exclude (run_id) from last_known_builds order by arn")
-    told = [{name: value for name, value in row.items() if value is not None} for row in found]
-    for row in told:
-        if "tags" in row:
-            row["tags"] = list(row["tags"].items())
-    assert told == sorted(expected, key=lambda row: row["arn"])
+    told = [filled(row) for row in found]
+    assert told == sorted(map(filled, expected), key=lambda row: row["arn"])
     assert Counter(row["is_present"] for row in told) == {True: 16, False: 2}
 
 

@@ -19,6 +19,7 @@ from lake.schema_files import write_schema_files
 from lake.warehouse import connect, publish, publish_pinned
 from schemas.tables import TABLES
 from schemas.view import macros, views
+from tests.test_commit import of_builds
 from tests.test_rebuild import write_version_1
 from tests.test_writer import DAY, Rows, commit_rows
 
@@ -144,7 +145,7 @@ def test_a_lake_of_an_older_version_reads_its_current_rows_from_the_history(
     folder: Folder, tmp_path: Path
 ) -> None:
     """Until the first commit: that one derives them from every date, and the views are built anew."""
-    write_version_1(folder, DAYS[0], ["a"])
+    write_version_1(folder, DAYS[0], of_builds("a"))
     warehouse = tmp_path / "imagelake.duckdb"
     publish(folder, warehouse)
     with connect(warehouse) as connection:

@@ -13,10 +13,11 @@ import duckdb
 import pyarrow
 import pytest
 
+from flows.report.reading import queries as report_queries
 from lake.folder import Folder
 from lake.location import open_folder
 from lake.warehouse import publish
-from schemas.view import views
+from schemas.view import macros, views
 from tests.small_history import DAYS, small_lake, small_warehouse, write_small_history
 from tests.test_analysis_views import write_random_history
 from tests.test_views import write_history
@@ -26,6 +27,8 @@ __all__ = ["many_runs", "small_lake", "small_warehouse"]  # fixtures are used by
 
 PROJECT = Path(__file__).parents[1]
 OTHER_VERSIONS = ("1.4.5", "2.0.0")
+AS_OF = ("builds_as_of", "amis_as_of")
+MOMENTS = ("2025-11-18", "2025-11-19 23:30", "2025-11-20T04:00:00+05:00", "2025-11-20")
 NO_INDEX = ("No matching distribution", "ConnectionError", "NewConnectionError", "ConnectTimeout")
 
 PUBLISH = """
@@ -128,16 +131,21 @@ def expected(ours: Path) -> dict[str, Any]:
 
 
 def examples() -> list[str]:
-    return [view.example for view in views()]
+    """Each view's and macro's example, the macros over the history's dates, the report's queries."""
+    calls = [f"from {macro}('{day}')" for macro in AS_OF for day in MOMENTS]
+    calls.append(f"from snapshot_diff('{MOMENTS[0]}', '{MOMENTS[-1]}')")
+    asked = [view.example for view in (*views(), *macros())]
+    return [*asked, *calls, *report_queries().values()]
 
 
 @pytest.mark.parametrize("version", OTHER_VERSIONS)
 def test_our_warehouse_is_read_alike_by_another_version(
     ours: Path, expected: dict[str, Any], version: str
 ) -> None:
-    """Every view and every example query gives the same rows."""
+    """Every view, every example query and every query of the report gives the same rows."""
     assert answers_of(version, ours, examples()) == expected
     assert len(expected["select * from current_builds"]) in (14, 16)
+    assert all(found for query, found in expected.items() if query.startswith("from "))
 
 
 @pytest.mark.parametrize("version", OTHER_VERSIONS)

@@ -43,7 +43,7 @@ def folder(request: pytest.FixtureRequest, folder: Folder) -> Folder:
 
     Their records are where they were published, or two clean-ups have moved all but the newest.
     """
-    write_version_1(folder, DAY, ["old"])
+    write_version_1(folder, DAY, of_builds("old"))
     commit_rows(folder, NEXT, of_builds("a"))
     rows = of_builds("b", "c")
     rows["image_builds"][0].update(created_at=CREATED, tags=EXPECTED[1][3])  # type: ignore[attr-defined]  # a dict
@@ -138,7 +138,7 @@ def test_duckdb_reads_them_without_our_views(folder: Folder, files: list[str]) -
 def test_a_column_that_came_later_is_null_in_older_files(lake: Path) -> None:
     """As the views have it, where the newest file comes first or its schema is given."""
     folder = open_folder(str(lake))
-    write_version_1(folder, DAY, ["old"])
+    write_version_1(folder, DAY, of_builds("old"))
     rows = {**of_builds("b"), "snapshots": [{"status": "complete", "warnings": "[]"}]}
     commit_rows(folder, NEXT, rows)
     old, new = (str(folder.path(file.path)) for file in _shown(folder, "snapshots"))

@@ -27,7 +27,7 @@ from schemas.tables import TABLES
 from tests.conftest import CLOCK
 from tests.listing import ACCOUNT, REGION, tell
 from tests.test_commit import of_builds
-from tests.test_writer import DAY, arrow_rows, commit_rows
+from tests.test_writer import DAY, Rows, arrow_rows, commit_rows
 
 pytestmark = pytest.mark.usefixtures("at_once")
 
@@ -157,7 +157,7 @@ def test_every_date_is_rebuilt_that_can_be(emulator: Emulator, parameters: Param
 
 
 @pytest.fixture
-def _newer_column() -> Iterator[None]:
+def newer_column() -> Iterator[None]:
     """Version 2 brought `image_source`, a column whose values the raw pages have."""
     (column,) = (c for c in TABLES["image_builds"].columns if c.name == "image_source")
     object.__setattr__(column, "since", 2)
@@ -165,13 +165,13 @@ def _newer_column() -> Iterator[None]:
     object.__setattr__(column, "since", 1)
 
 
-def write_version_1(lake: Folder, day: date, arns: list[str]) -> None:
+def write_version_1(lake: Folder, day: date, rows: Rows) -> None:
     """A committed run as schema version 1 laid it down."""
     run = Run.begin(CLOCK, day)
     files = {}
     for name, table in TABLES.items():
         schema = table.arrow_schema_of(1)
-        content = arrow_rows(name, of_builds(*arns).get(name, ())).select(schema.names).cast(schema)
+        content = arrow_rows(name, rows.get(name, ())).select(schema.names).cast(schema)
         path = part_path(data_folder(name, day, run.run_id), 0, 1)
         lake.path(path).parent.mkdir(parents=True)
         pq.write_table(content, lake.path(path))
@@ -186,7 +186,7 @@ def write_version_1(lake: Folder, day: date, arns: list[str]) -> None:
 
 def test_a_file_says_by_its_name_which_version_wrote_it(lake: Path) -> None:
     folder = open_folder(str(lake))
-    write_version_1(folder, DAY, ["a"])
+    write_version_1(folder, DAY, of_builds("a"))
     commit_rows(folder, DAY, of_builds("b"))
     told = {
         version_of(file.path): pq.read_schema(folder.path(file.path)).metadata
@@ -196,7 +196,7 @@ def test_a_file_says_by_its_name_which_version_wrote_it(lake: Path) -> None:
     assert version_of("snapshots/_done") is None
 
 
-@pytest.mark.usefixtures("_newer_column")
+@pytest.mark.usefixtures("newer_column")
 @pytest.mark.parametrize("order", [(1, 2), (2, 1)], ids=["older dates first", "newer dates first"])
 def test_an_old_lake_reads_beside_a_new_one(
     lake: Path, tmp_path: Path, order: tuple[int, int]
@@ -204,7 +204,7 @@ def test_an_old_lake_reads_beside_a_new_one(
     """Columns that a file lacks are NULL, in live and in pinned views, wherever the old dates are."""
     folder = open_folder(str(lake))
     old, new = (DAY + timedelta(days=day) for day in order)
-    write_version_1(folder, old, ["a"])
+    write_version_1(folder, old, of_builds("a"))
     warehouse = tmp_path / "imagelake.duckdb"
     publish(folder, warehouse)
     rows_of_new = of_builds("b")
@@ -229,7 +229,7 @@ def test_an_old_lake_reads_beside_a_new_one(
     assert day == [("a",)]
 
 
-@pytest.mark.usefixtures("_newer_column")
+@pytest.mark.usefixtures("newer_column")
 def test_an_old_date_gains_a_new_columns_values_from_its_pages(
     emulator: Emulator, parameters: Parameters
 ) -> None:

@@ -129,11 +129,11 @@ compared as (
         coalesce(a.account_id, b.account_id) as account_id,
         coalesce(a.region, b.region) as region,
         coalesce(a.arn, b.arn) as arn,
-        coalesce(b.name, a.name) as name,
-        coalesce(b.image_slug, a.image_slug) as image_slug,
-        coalesce(b.semantic_version, a.semantic_version) as semantic_version,
-        coalesce(b.build_number, a.build_number) as build_number,
-        coalesce(b.state_status, a.state_status) as state_status,
+        case when b.arn is null then a.name else b.name end as name,
+        case when b.arn is null then a.image_slug else b.image_slug end as image_slug,
+        case when b.arn is null then a.semantic_version else b.semantic_version end as semantic_version,
+        case when b.arn is null then a.build_number else b.build_number end as build_number,
+        case when b.arn is null then a.state_status else b.state_status end as state_status,
         case
             when a.arn is null then 'added'
             when b.arn is null then 'removed'

@@ -1,5 +1,6 @@
 -- What differs between each whole capture and the whole capture of the same target before it: the
--- builds that appeared, changed in any column, or disappeared. The order of tags is no difference.
+-- builds that appeared, changed in any column, or disappeared. The order of tags is no difference, nor
+-- is a column that the older of the two was written without, by an earlier version.
 -- grain: one row a build that differs, and date (account_id, region, arn, snapshot_date)
 -- asks: How much changed from one capture to the next?
 -- example: select snapshot_date, change, count(*) as builds from capture_differences group by all order by all

@@ -1,0 +1,9 @@
+-- How the listings of each of the last 60 snapshots ended.
+select
+    snapshot_date as day,
+    status as series,
+    count(*) as count
+from snapshot_targets
+where snapshot_date in (select snapshot_date from snapshots order by snapshot_date desc limit 60)
+group by all
+order by day desc, series

@@ -1,0 +1,78 @@
+"""What a report says of a warehouse, read in one transaction, so that all its numbers agree."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Final
+
+import duckdb
+
+from flows.answers import asked_again
+from flows.asking import cancellable
+from flows.parameters import ParameterError
+from flows.report.content import Row
+
+_ENDING: Final = ".sql"
+_MORE: Final = "-- more: "
+_TOTAL: Final = "total_rows"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A query's rows, how many there are in all, and what to ask for all of them."""
+
+    rows: list[Row]
+    total: int
+    more: str
+
+    @property
+    def row(self) -> Row:
+        """The only row."""
+        return self.rows[0]
+
+
+Answers = Mapping[str, Answer]
+
+
+def read_answers(warehouse: duckdb.DuckDBPyConnection) -> Answers:
+    """Every query's answer, by its name.
+
+    Asked again where clean-up took a file from under a query. Raises ParameterError where the
+    warehouse has not all the views.
+    """
+    try:
+        return asked_again(lambda: _read(warehouse))
+    except (duckdb.CatalogException, duckdb.BinderException) as error:
+        raise ParameterError(
+            f"the warehouse lacks what the report reads ({str(error).partition(chr(10))[0]}); build "
+            "it again with `imagelake publish`"
+        ) from error
+
+
+def queries() -> dict[str, str]:
+    """The report's queries, by name."""
+    return {
+        entry.name.removesuffix(_ENDING): entry.read_text("utf-8")
+        for entry in files("flows.report").joinpath("queries").iterdir()
+        if entry.name.endswith(_ENDING)
+    }
+
+
+def _read(warehouse: duckdb.DuckDBPyConnection) -> Answers:
+    warehouse.begin()
+    try:
+        return {name: _answer(warehouse, query) for name, query in sorted(queries().items())}
+    finally:
+        warehouse.rollback()
+
+
+def _answer(warehouse: duckdb.DuckDBPyConnection, query: str) -> Answer:
+    more = [line.removeprefix(_MORE) for line in query.splitlines() if line.startswith(_MORE)]
+    cancellable(warehouse, warehouse.execute, query)
+    names = [column[0] for column in warehouse.description or []]
+    found = cancellable(warehouse, warehouse.fetchall)
+    rows: list[Row] = [dict(zip(names, row, strict=True)) for row in found]
+    total = int(rows[0][_TOTAL]) if rows and _TOTAL in names else len(rows)
+    return Answer(rows, total, more[0] if more else "")
