@@ -80,6 +80,7 @@ def _lasting(parameters: Model) -> Model:
         update={
             "lake": lake if "://" in lake else str(Path(lake).absolute()),
             "warehouse": parameters.warehouse.absolute(),
+            "spool": parameters.spool and parameters.spool.absolute(),
         }
     )
 

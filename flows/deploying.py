@@ -97,7 +97,10 @@ def with_secrets(
 
 def require_lasting(parameters: LakeParameters) -> None:
     """Raises ParameterError for a relative path: a worker's run has a folder that ends with it."""
-    for name, place in (("lake", parameters.lake), ("warehouse", str(parameters.warehouse))):
+    places = {"lake": parameters.lake, "warehouse": str(parameters.warehouse)}
+    if parameters.spool is not None:
+        places["spool"] = str(parameters.spool)
+    for name, place in places.items():
         if "://" not in place and not Path(place).is_absolute():
             raise ParameterError(
                 f"--{name} {place!r} is relative, and a deployed run's folder is removed at its "

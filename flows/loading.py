@@ -104,7 +104,8 @@ def _list_of(name: str, text: str) -> list[str]:
             values: list[str] = json.loads(text)
         except ValueError as error:
             variable = ENVIRONMENT_PREFIX + name.upper()
-            raise ParameterError(f"{variable} {text!r}: no JSON list: {error}") from None
+            shown = "" if name == "accounts" else f" {text!r}"  # it may hold an external id
+            raise ParameterError(f"{variable}{shown}: no JSON list: {error}") from None
         return values
     return [text] if name == "filter" else [part for part in text.split(",") if part]
 

@@ -124,9 +124,15 @@ def take_snapshot(
             written = steps.write(parameters, plan, outcomes)
             watch.doing("committing")
             steps.commit(parameters, plan, written)
-        lake.forget(plan.run.raw_folder)
-    problem = _publish(steps, parameters)
-    is_told = written.status == COMPLETE or problem is not None
+    last_whole: dict[TargetKey, date] = {}
+    problems = [
+        _problem_of(lambda: lake.forget(plan.run.raw_folder)),
+        _problem_of(lambda: steps.publish(parameters)),
+    ]
+    if written.status != COMPLETE:
+        problems.append(
+            _problem_of(lambda: last_whole.update(current_captures(parameters.warehouse)))
+        )
     return Summary(
         run_id=plan.run.run_id,
         snapshot_date=plan.run.snapshot_date.isoformat(),
@@ -134,18 +140,18 @@ def take_snapshot(
         row_counts={t: sum(f.row_count for f in files) for t, files in written.manifest.items()},
         targets=written.targets,
         seconds=(datetime.now(UTC) - plan.run.started_at).total_seconds(),
-        last_whole={} if is_told else current_captures(parameters.warehouse),
+        last_whole=last_whole,
         warnings=written.warnings,
-        warehouse_problem=problem,
+        warehouse_problem=next(filter(None, problems), None),
         written_bytes=sum(f.size_bytes for files in written.manifest.values() for f in files),
         stages=tuple(timing.stages),
     )
 
 
-def _publish(steps: Steps, parameters: SnapshotParameters) -> str | None:
+def _problem_of(step: Callable[[], object]) -> str | None:
     """What went wrong after the commit, which stands whatever it is; None where nothing did."""
     try:
-        steps.publish(parameters)
+        step()
     except KeyboardInterrupt:
         return "interrupted"
     except Exception as error:  # the snapshot is committed: nothing may say otherwise

@@ -114,8 +114,8 @@ def _refreshed(lake: Lake, parameters: LakeParameters) -> str | None:
     """Brings the warehouse up to date; why not, where it cannot: the commit stands all the same."""
     try:
         publish(lake, parameters.warehouse)
-    except StorageError as error:
-        return str(error)
+    except Exception as error:  # the commit stands: nothing may say otherwise
+        return str(error) or type(error).__name__
     return None
 
 

@@ -28,7 +28,10 @@ def last_whole_captures(
         if not missed:
             return
         files = manifest_of(read_record(lake, record))["snapshot_targets"]
-        of_date = targets_of(lake, [file.path for file in files])
+        try:
+            of_date = targets_of(lake, [file.path for file in files])
+        except FileNotFoundError:  # damaged, as `status --verify` says: the dates before it tell
+            continue
         for key in list(missed):
             row = of_date.get(key)
             missed[key] = 0 if row else missed[key] + 1

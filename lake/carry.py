@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from lake.parquet import read_whole
 from lake.records import Commit, newest_commit, read_record
 from lake.storage import Lake
 from schemas.tables import DATA_TABLES, TABLES
@@ -56,8 +57,7 @@ def shown_run(lake: Lake, record: Commit) -> EarlierRun:
 def rows_of(lake: Lake, paths: list[str]) -> Iterator[dict[str, Any]]:
     """The rows of a small table's files."""
     for path in paths:
-        with lake.open(path) as file:
-            yield from pq.ParquetFile(file).read().to_pylist()
+        yield from read_whole(lake, path).to_pylist()
 
 
 def targets_of(lake: Lake, paths: list[str]) -> dict[TargetKey, dict[str, Any]]:

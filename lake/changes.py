@@ -51,9 +51,15 @@ def has_changes(lake: Lake) -> bool:
 
 
 def changes_shown(lake: Lake) -> list[str]:
-    """The files of changes that the captures of the newest state name, the oldest first."""
+    """The files of changes that the captures of the newest state name, the oldest first.
+
+    Empty where the captures themselves cannot be read.
+    """
     state = state_before(lake)
-    timeline = None if state is None else read_timeline(lake, state.manifest)
+    try:
+        timeline = None if state is None else read_timeline(lake, state.manifest)
+    except FileNotFoundError:
+        return []
     return [] if timeline is None else [pair_path(pair) for pair in sorted(pairs_of(timeline))]
 
 

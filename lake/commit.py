@@ -175,8 +175,10 @@ def publish_record(
 
 
 def await_effect(record: Commit) -> None:
-    """Returns once the record has taken effect."""
-    time.sleep(max(0.0, record.effective_at_ms / 1000 - time.time()))
+    """Returns once the record has taken effect: it is there, and an interruption comes too late."""
+    while (seconds := record.effective_at_ms / 1000 - time.time()) > 0:
+        with suppress(KeyboardInterrupt):
+            time.sleep(seconds)
 
 
 def rollback(lake: Lake, snapshot_date: date, run_id: str) -> Commit:

@@ -147,7 +147,7 @@ def effects(warehouse: Path, snapshot_date: date, before: Before | None) -> Effe
             gone=_found(cursor, GoneBuild, _GONE, snapshot_date),
             failures=_found(cursor, NewFailure, _FAILURES, snapshot_date),
             golden=_found(cursor, GoldenChange, _GOLDEN_CHANGES),
-            stale=_found(cursor, StaleTarget, _STALE),
+            stale=_stale(cursor, snapshot_date),
         )
 
 
@@ -156,6 +156,12 @@ def _asking(warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """A cursor of its own: DuckDB 2.0 makes no relation on one that something was executed on."""
     with connect(warehouse) as connection, connection.cursor() as cursor:
         yield cursor
+
+
+def _stale(cursor: duckdb.DuckDBPyConnection, snapshot_date: date) -> Found[StaleTarget]:
+    """The stale targets; of a healthy fleet one date is looked at, and not every attempt ever."""
+    ((is_any,),) = _rows(cursor, _IS_ANY_STALE, snapshot_date)
+    return _found(cursor, StaleTarget, _STALE) if is_any else Found()
 
 
 def _rows(cursor: duckdb.DuckDBPyConnection, query: str, *given: Any) -> list[tuple[Any, ...]]:
@@ -224,6 +230,15 @@ select account_id, region, arn, name, previous_status as was
 _SINCE: Final = """
 select min(previous_date), max(previous_date) from target_captures where snapshot_date = ?"""
 
+_IS_ANY_STALE: Final = """
+select
+    exists(from current_targets where epoch_us(now()) - epoch_us(captured_at) > 36 * 3600000000)
+    or exists(
+        from snapshot_targets as t
+        anti join current_targets as c on c.account_id = t.account_id and c.region = t.region
+        where t.snapshot_date = $1 and t.status <> 'skipped'
+    )
+"""
 _STALE: Final = """
 select account_id, region, captured_at, failed_attempt_count, last_error_code, last_error_message
 from target_freshness

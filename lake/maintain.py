@@ -139,7 +139,10 @@ def _remove_files(
 def _derive_missing(lake: Lake, say: Callable[[str], object]) -> None:
     """Derives what changed between captures where no commit could, or an older version made it."""
     state = state_before(lake)
-    timeline = None if state is None else read_timeline(lake, state.manifest)
+    try:
+        timeline = None if state is None else read_timeline(lake, state.manifest)
+    except FileNotFoundError:  # the next commit writes it anew
+        return
     if timeline is None:
         return
     for pair in missing_pairs(lake, pairs_of(timeline)):

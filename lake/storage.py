@@ -38,6 +38,10 @@ def glob_escaped(path: str) -> str:
     return "".join(f"[{c}]" if c in "*?[" else c for c in path)
 
 
+class DamagedError(FileNotFoundError):
+    """What a file of the lake held is gone, though something is there under its name."""
+
+
 class StorageError(Exception):
     """The lake cannot be used as asked; the message says why and what to do."""
 

@@ -13,8 +13,8 @@ from typing import Any, Final, NamedTuple
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
+from lake.parquet import read_whole
 from lake.storage import Lake
 from lake.writer import Manifest
 from schemas.captures import TARGET_CAPTURES
@@ -46,11 +46,7 @@ def read_timeline(lake: Lake, manifest: Manifest) -> pa.Table | None:
     files = manifest.get(TARGET_CAPTURES.name)
     if files is None:
         return None
-    parts = []
-    for file in files:
-        with lake.open(file.path) as source:
-            parts.append(pq.ParquetFile(source).read())
-    return pa.concat_tables(parts)
+    return pa.concat_tables(read_whole(lake, file.path) for file in files)
 
 
 def timeline_of(captures: Iterable[dict[str, Any]]) -> pa.Table:

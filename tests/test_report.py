@@ -146,7 +146,7 @@ def test_the_summary_names_who_could_not_be_read(small_warehouse: Path) -> None:
         ("Stuck builds", "2", "run longer than usual"),
         ("Overdue", "1", "past their deprecation time"),
         ("Without a golden build", "1", "images"),
-        ("Changed state, came or went", "5", "since 2025-11-19"),
+        ("Changed state, came or went", "5", "since the captures before"),
     ]
 
 

@@ -81,9 +81,7 @@ def _tiles(answers: Answers) -> Iterator[Tile]:
     yield Tile("Without a golden build", f"{without:,}", "images", WARN if without else PLAIN)
     if newest["previous_date"]:
         changed = sum(row["count"] for row in answers["changes"].rows)
-        yield Tile(
-            "Changed state, came or went", f"{changed:,}", f"since {newest['previous_date']}"
-        )
+        yield Tile("Changed state, came or went", f"{changed:,}", "since the captures before")
 
 
 def _golden(golden: int, images: int) -> str:

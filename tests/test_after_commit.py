@@ -1,0 +1,113 @@
+"""A committed run says so, whatever comes after; damage is named and stops only what it must."""
+
+import os
+import signal
+import subprocess
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from extract.emulator import Emulator
+from extract.emulator.settings import REGIONS
+from flows.loading import load_parameters
+from flows.parameters import ParameterError, SnapshotParameters
+from lake.folder import Folder
+from lake.location import open_folder
+from lake.maintain import maintain
+from lake.records import commits
+from lake.retention import Keep
+from lake.verify import verify
+from lake.warehouse import connect, publish
+from tests.test_cli import IMAGELAKE, Command, imagelake
+from tests.test_commit import of_builds
+from tests.test_writer import DAY, commit_rows
+
+__all__ = ["imagelake"]  # a fixture is used by its name
+
+OPTIONS = ("--lake", "lake", "--warehouse", "w.duckdb", "--region", REGIONS[0])
+
+
+def committed(folder: Path) -> int:
+    return len(list(commits(open_folder(str(folder / "lake")))))
+
+
+@pytest.mark.usefixtures("emulator")
+def test_a_warehouse_that_another_process_holds_leaves_the_run_committed(
+    imagelake: Command, tmp_path: Path
+) -> None:
+    """Even where the summary would have asked it."""
+    assert imagelake("run", *OPTIONS).returncode == 0
+    with duckdb.connect(str(tmp_path / "w.duckdb")):
+        ended = imagelake("run", *OPTIONS, "--max-items", "5", "--date", "2025-11-19")
+    assert ended.returncode == 3
+    assert "snapshot 2025-11-19 partial" in ended.stdout
+    assert "nothing was committed" not in ended.stdout + ended.stderr
+    assert committed(tmp_path) == 2
+
+
+def test_an_interruption_after_the_record_is_too_late(emulator: Emulator, tmp_path: Path) -> None:
+    assert emulator.environment()
+    running = subprocess.Popen(
+        [IMAGELAKE, "run", *OPTIONS, "--visibility-seconds", "3"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        env=dict(os.environ),
+    )
+    until = time.monotonic() + 60
+    while not list(tmp_path.glob("lake/_commits/*.json")) and time.monotonic() < until:
+        time.sleep(0.02)
+    running.send_signal(signal.SIGINT)
+    stdout, stderr = running.communicate(timeout=60)
+    assert "nothing was committed" not in stderr
+    assert " complete: " in stdout
+    assert running.returncode == 0
+    assert committed(tmp_path) == 1
+
+
+def damaged(folder: Folder, pattern: str) -> str:
+    """Cuts a file short; its path in the lake."""
+    (path,) = folder.root.glob(pattern)
+    path.write_bytes(path.read_bytes()[:200])
+    return str(path.relative_to(folder.root))
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_damaged_date_does_not_stop_the_next(folder: Folder) -> None:
+    """Its targets cannot be told; what is new is committed, and what is damaged is named."""
+    commit_rows(folder, DAY, of_builds("a", "b"))
+    path = damaged(folder, f"snapshot_targets/snapshot_date={DAY}/*/*.parquet")
+    commit_rows(folder, DAY + timedelta(days=1), of_builds("a", "c"))
+    assert len(list(commits(folder))) == 2
+    assert path in verify(folder).damaged
+    maintain(folder, Keep(), datetime.now(UTC))
+
+
+@pytest.mark.usefixtures("at_once")
+def test_captures_that_cannot_be_read_are_named_and_written_anew(
+    folder: Folder, tmp_path: Path
+) -> None:
+    """History is then found in the snapshots themselves."""
+    commit_rows(folder, DAY, of_builds("a", "b"))
+    commit_rows(folder, DAY + timedelta(days=1), of_builds("a", "c"))
+    (newest,) = {record.state for record in commits(folder) if record.snapshot_date > DAY}
+    path = damaged(folder, f"_current/target_captures/state={newest}/*.parquet")
+    assert verify(folder).damaged.keys() == {path}
+    maintain(folder, Keep(), datetime.now(UTC))
+    publish(folder, tmp_path / "w.duckdb")
+    commit_rows(folder, DAY + timedelta(days=2), of_builds("a"))
+    publish(folder, tmp_path / "w.duckdb")
+    with connect(tmp_path / "w.duckdb") as connection:
+        rows = connection.execute("select change, arn from build_changes order by all").fetchall()
+    assert ("disappeared", "c") in rows
+
+
+def test_a_broken_list_of_accounts_is_told_without_their_external_ids() -> None:
+    text = '[{"role_arn": "arn:aws:iam::111122223333:role/r", "external_id": "SECRET"]'
+    with pytest.raises(ParameterError, match=r"^IMAGELAKE_ACCOUNTS: no JSON list") as told:
+        load_parameters(SnapshotParameters, {}, None, {"IMAGELAKE_ACCOUNTS": text})
+    assert "SECRET" not in str(told.value)
