@@ -16,6 +16,7 @@ from datetime import date, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 
 import pytest
 from playwright.sync_api import Browser, Error, Page
@@ -301,6 +302,32 @@ def test_the_ui_shows_the_run_and_its_sentence(
         assert page.get_by_text("Completed", exact=True).first.is_visible()
         assert failed == []
         page.close()
+
+
+def test_the_ui_draws_a_form_of_the_parameters(site: Site, browser: Browser) -> None:
+    """A field of each, with the help text of its option, and the deployment's own values in them."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    failed = errors_of(page)
+    root = site.relay.server_api.removesuffix("/api")
+    page.goto(f"{root}/v2/deployments/deployment/{site.deployment['id']}/run")
+    page.get_by_text("The lake: a folder, or s3://BUCKET/PREFIX.").wait_for(timeout=60_000)
+    shown = " ".join(page.inner_text("body").split())
+    helps = [field.description for field in SnapshotParameters.model_fields.values()]
+    assert [text for text in helps if " ".join(str(text).split()) not in shown] == []
+    filled = [box.input_value() for box in page.get_by_role("textbox").all()]
+    assert {str(site.lake), str(site.warehouse), EAST, WEST} <= set(filled)
+    assert failed == []
+    page.close()
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"page_size": 0}, {"page_size": "many"}, {"owner": ["Everybody"]}], ids=str
+)
+def test_the_server_refuses_what_the_model_does(site: Site, wrong: dict[str, object]) -> None:
+    with pytest.raises(HTTPError) as refused:
+        site.begin(**wrong)
+    assert refused.value.code == 409
+    assert next(iter(wrong)) in refused.value.read().decode()
 
 
 def errors_of(page: Page) -> list[Error]:
