@@ -46,7 +46,7 @@ lock: $(READY)  ## write requirements.lock and, for the container, requirements-
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-annotate --group dev -c $(VENV)/pins.txt -o requirements.lock pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	  --no-header --no-annotate --extra s3 --group package -c requirements.lock \
+	  --no-header --no-annotate --extra s3 --extra otel --group package -c requirements.lock \
 	  -o requirements-run.lock pyproject.toml
 
 clean:  ## remove the environment, caches and the demo's data

@@ -1,12 +1,14 @@
 """What the tests share: a clean environment, a local Image Builder endpoint, a lake in a folder."""
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from extract.emulator import Emulator, start
 from flows.parameters import SnapshotParameters
@@ -20,6 +22,9 @@ LONGEST = (
     *("s3_lake", "disk_faults", "duckdb_versions"),
 )
 """The files that take longest go first, so that no worker is left alone with one at the end."""
+
+IS_BROWSER_REQUIRED = bool(os.environ.get("IMAGELAKE_REQUIRE_BROWSER"))
+"""Read before the environment is cleaned."""
 
 CLOCK = datetime(2025, 11, 20, 12, tzinfo=UTC)
 """When the shared emulator's fleet is seen."""
@@ -81,6 +86,20 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the session's Prefect server."""
     with serving(tmp_path_factory.mktemp("prefect")) as url:
         yield url
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium; without one the tests are skipped, unless one is required."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        if IS_BROWSER_REQUIRED:
+            pytest.fail("IMAGELAKE_REQUIRE_BROWSER is set, and there is no chromium")
+        pytest.skip("no chromium on the path (IMAGELAKE_REQUIRE_BROWSER=1 makes this a failure)")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=path)
+        yield started
+        started.close()
 
 
 @pytest.fixture

@@ -42,6 +42,7 @@ def serving(home: Path) -> Iterator[str]:
                 **os.environ,
                 "PREFECT_HOME": str(home),
                 "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+                "PREFECT_UI_API_URL": f"http://127.0.0.1:{port}/api",  # it would ask port 4200
             },
         )
         try:

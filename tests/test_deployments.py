@@ -16,8 +16,10 @@ from datetime import date, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 
 import pytest
+from playwright.sync_api import Browser, Error, Page
 
 from extract.asks import LIST_BUILDS
 from extract.emulator import Emulator
@@ -234,8 +236,17 @@ def in_any_order(calls: list[tuple[str, str | None]]) -> list[str]:
     return sorted(map(str, calls))
 
 
-def test_a_scheduled_run_is_taken_and_another_beside_it_cancelled(site: Site, whole: Whole) -> None:
-    """The cron's own run ends Completed, with the lake committed; its state says what it covered."""
+@dataclass(frozen=True)
+class Scheduled:
+    """The first run that the schedule started, by its id, and how one beside it ended."""
+
+    flow_run: str
+    beside: tuple[str, str, str]
+
+
+@pytest.fixture(scope="module")
+def scheduled(site: Site) -> Scheduled:
+    """Lets the schedule start one run, and no other after it."""
     site.emulator.set_faults("*", {"latency_ms": 1000})
     site.work()
     query = {"flow_runs": {"state": {"type": {"any_": ["RUNNING"]}}}}
@@ -244,22 +255,94 @@ def test_a_scheduled_run_is_taken_and_another_beside_it_cancelled(site: Site, wh
         runs = post(f"{site.relay.api}/flow_runs/filter", query)
         return [run["id"] for run in runs if run["deployment_id"] == site.deployment["id"]]
 
-    (scheduled,) = wait_for(running, RUN_SECONDS, site.log)
+    (flow_run,) = wait_for(running, RUN_SECONDS, site.log)
     post(f"{site.relay.api}/deployments/{site.deployment['id']}", {"paused": True}, "PATCH")
     beside = site.end(site.begin())
     site.emulator.clear_faults()
-    assert beside == ("CANCELLED", "Cancelled", "Deployment concurrency limit reached.")
+    site.end(flow_run)
+    return Scheduled(flow_run, beside)
 
-    ended = site.end(scheduled)
-    assert get(f"{site.relay.api}/flow_runs/{scheduled}")["auto_scheduled"]
-    with connect(site.warehouse) as connection:
-        (shown,) = connection.execute("select run_id from snapshots").fetchall()
-    (commit,) = site.lake.glob("_commits/*")
-    assert shown[0] in commit.name
+
+def test_a_scheduled_run_is_taken(site: Site, whole: Whole, scheduled: Scheduled) -> None:
+    """It ends Completed, with the lake committed; its state says what it covered."""
     builds = len(whole.rows["image_builds"])
-    assert ended == ("COMPLETED", "Completed", f"2 targets, {builds} builds")
+    assert get(f"{site.relay.api}/flow_runs/{scheduled.flow_run}")["auto_scheduled"]
+    assert site.end(scheduled.flow_run) == (
+        "COMPLETED",
+        "Completed",
+        f"2 targets, {builds} builds",
+    )
+    today = "select run_id from snapshots where snapshot_date > '2026-01-01'"
+    with connect(site.warehouse) as connection:
+        ((run_id,),) = connection.execute(today).fetchall()
+    assert len(list(site.lake.glob(f"_commits/*_{run_id}_*"))) == 1
 
 
+def test_a_run_beside_another_is_cancelled(scheduled: Scheduled) -> None:
+    assert scheduled.beside == (
+        "CANCELLED",
+        "Cancelled",
+        "Deployment concurrency limit reached.",
+    )
+
+
+def test_the_ui_shows_the_run_and_its_sentence(
+    site: Site, scheduled: Scheduled, browser: Browser
+) -> None:
+    """Both of the server's UIs, with the five steps as tasks; nothing fails to load."""
+    sentence = site.end(scheduled.flow_run)[2]
+    root = site.relay.server_api.removesuffix("/api")
+    for version, address in (("v1", f"{root}/runs"), ("v2", f"{root}/v2/runs")):
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        failed = errors_of(page)
+        page.goto(f"{address}/flow-run/{scheduled.flow_run}?tab=Details")
+        page.get_by_text(sentence).first.wait_for(timeout=60_000)
+        page.get_by_text("5 Task runs").first.wait_for(timeout=60_000)
+        page.screenshot(path=site.root / f"{version}.png", full_page=True)
+        assert page.get_by_text("Completed", exact=True).first.is_visible()
+        assert failed == []
+        page.close()
+
+
+def test_the_ui_draws_a_form_of_the_parameters(site: Site, browser: Browser) -> None:
+    """A field of each, with the help text of its option, and the deployment's own values in them."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    failed = errors_of(page)
+    root = site.relay.server_api.removesuffix("/api")
+    page.goto(f"{root}/v2/deployments/deployment/{site.deployment['id']}/run")
+    page.get_by_text("The lake: a folder, or s3://BUCKET/PREFIX.").wait_for(timeout=60_000)
+    shown = " ".join(page.inner_text("body").split())
+    helps = [field.description for field in SnapshotParameters.model_fields.values()]
+    assert [text for text in helps if " ".join(str(text).split()) not in shown] == []
+    filled = [box.input_value() for box in page.get_by_role("textbox").all()]
+    assert {str(site.lake), str(site.warehouse), EAST, WEST} <= set(filled)
+    assert failed == []
+    page.close()
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"page_size": 0}, {"page_size": "many"}, {"owner": ["Everybody"]}], ids=str
+)
+def test_the_server_refuses_what_the_model_does(site: Site, wrong: dict[str, object]) -> None:
+    with pytest.raises(HTTPError) as refused:
+        site.begin(**wrong)
+    assert refused.value.code == 409
+    assert next(iter(wrong)) in refused.value.read().decode()
+
+
+def errors_of(page: Page) -> list[Error]:
+    """The page's uncaught errors, as they come."""
+    errors: list[Error] = []
+
+    def add(error: Error) -> None:
+        errors.append(error)
+
+    page.on("pageerror", add)
+    return errors
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("scheduled")
 def test_a_killed_run_leaves_nothing_and_the_next_goes_on_with_its_pages(
     site: Site, whole: Whole
 ) -> None:
@@ -286,6 +369,8 @@ def test_a_killed_run_leaves_nothing_and_the_next_goes_on_with_its_pages(
     assert rows(site.warehouse, day) == whole.rows
 
 
+@pytest.mark.long
+@pytest.mark.usefixtures("scheduled")
 def test_a_run_outlives_its_server_and_tells_it_afterwards(site: Site, whole: Whole) -> None:
     """It commits while the server is away; then its end is reported as if nothing had been."""
     day = str(next(site.dates))
@@ -308,6 +393,7 @@ def test_a_run_outlives_its_server_and_tells_it_afterwards(site: Site, whole: Wh
     assert rows(site.warehouse, day) == whole.rows
 
 
+@pytest.mark.long
 def test_what_could_not_be_told_is_said(site: Site) -> None:
     """The server never comes back: the lake is committed, the status 3, the last line the reason."""
     day, relay = str(next(site.dates)), Relay(site.relay.server_api)
@@ -338,6 +424,7 @@ cli.main()
 """
 
 
+@pytest.mark.long
 def test_a_site_without_a_work_pool_is_served_until_ctrl_c(site: Site) -> None:
     """Both schedules follow the zone; Ctrl-C ends the process at once and pauses them."""
     site.stop()

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from flows.report.page import in_script
 from tests.hostile_lake import HOSTILE, SHOWN, STEP_SHOWN, hostile_warehouse
@@ -22,7 +20,6 @@ from tests.test_report import Parsed, page_on
 __all__ = ["hostile_warehouse", "small_lake", "small_warehouse"]  # fixtures are used by their names
 
 BIDIRECTIONAL: Final = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-REQUIRED: Final = "IMAGELAKE_REQUIRE_BROWSER"
 DESK, PHONE, PAPER = (1280, 900), (390, 844), (718, 1000)
 """Widths and heights in CSS pixels; A4 paper less its margins is 718 wide."""
 FORMS: Final = ("static", "interactive")
@@ -109,20 +106,6 @@ class Shown:
     page: Page
     said: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A headless Chromium; without one the tests are skipped, unless one is required."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    if path is None:
-        if os.environ.get(REQUIRED):
-            pytest.fail(f"{REQUIRED} is set, and there is no chromium")
-        pytest.skip(f"no chromium on the path ({REQUIRED}=1 makes this a failure)")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=path)
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")
