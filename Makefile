@@ -41,10 +41,13 @@ changes: $(READY)  ## measure a year of history beside window functions (365 × 
 readme: $(READY)  ## write the README's generated parts and the demo's answers into it
 	@$(BIN)/python -m tests.readme
 
-lock: $(READY)  ## write requirements.lock anew from pyproject.toml
+lock: $(READY)  ## write requirements.lock and, for the container, requirements-run.lock anew
 	@printf 'duckdb==1.5.5\n' > $(VENV)/pins.txt  # the version that everything is developed on
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-annotate --group dev -c $(VENV)/pins.txt -o requirements.lock pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-annotate --extra s3 --group package -c requirements.lock \
+	  -o requirements-run.lock pyproject.toml
 
 clean:  ## remove the environment, caches and the demo's data
 	rm -rf $(VENV) data/demo .mypy_cache .pytest_cache .ruff_cache .hypothesis

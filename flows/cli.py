@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows import cli_asking, cli_report, cli_upkeep
+from flows import cli_asking, cli_report, cli_serving, cli_upkeep
+from flows.deploying import OF_ONE_RUN
 from flows.mistakes import errors_in_one_line
 from flows.options import ConfigFile, load, with_parameter_options
 from flows.parameters import (
@@ -146,6 +147,7 @@ def _take_tracked(parameters: SnapshotParameters, *, is_temporary: bool) -> Summ
 
 
 app.command("run")(with_parameter_options(_run, SnapshotParameters))
+app.command("serve")(with_parameter_options(cli_serving.serve, SnapshotParameters, OF_ONE_RUN))
 app.command("check")(with_parameter_options(_check, SnapshotParameters))
 app.command("publish")(with_parameter_options(cli_upkeep.publish, LakeParameters))
 app.command("rebuild")(with_parameter_options(cli_upkeep.rebuild, RebuildParameters))

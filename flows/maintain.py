@@ -5,8 +5,10 @@ from typing import Any
 
 from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
+from prefect.runtime import deployment
 from prefect.states import Completed
 
+from flows.deploying import require_lasting
 from flows.parameters import MaintainParameters
 from flows.upkeep import maintain_lake, maintain_lines
 
@@ -18,6 +20,8 @@ def maintain(parameters: MaintainParameters) -> State[Any]:
     The state's data is the list of what went.
     """
     logger = get_run_logger()
+    if deployment.id:
+        require_lasting(parameters)
     done = maintain_lake(parameters, lambda line: logger.info("%s", line))
     lines = list(maintain_lines(done, is_dry=parameters.dry_run))
     for line in lines:

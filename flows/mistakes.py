@@ -14,6 +14,7 @@ from flows.terminal import printable, stop_printing
 
 EXIT_NOTHING_COMMITTED: Final = 1
 EXIT_USAGE: Final = 2
+EXIT_COMMITTED_IN_PART: Final = 3
 INTERRUPTED: Final = (
     "interrupted: nothing was committed; run it again within the hour, and it goes on with the pages "
     "that had landed"

@@ -7,13 +7,17 @@ from typing import Any
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
+from prefect.runtime import deployment
 from prefect.states import Completed
 
 from extract.targets import TargetOutcome
 from flows import pipeline, planning, reading, writing
+from flows.deploying import require_lasting, with_secrets
+from flows.mistakes import EXIT_COMMITTED_IN_PART, EXIT_NOTHING_COMMITTED
 from flows.parameters import SnapshotParameters
 from flows.pipeline import Steps, Summary
 from flows.planning import Plan
+from flows.reporting import await_api
 from flows.summary import lines, sentence
 from flows.watch import Lines, Watch
 from flows.writing import Written
@@ -65,9 +69,17 @@ def snapshot(parameters: SnapshotParameters) -> State[Any]:
     fails where nothing was committed. The state's data is the summary.
     """
     logger = get_run_logger()
-    summary = pipeline.take_snapshot(parameters, TRACKED, Lines(_say(logger)))
+    if deployment.id:
+        require_lasting(parameters)
+        parameters = with_secrets(parameters)
+    try:
+        summary = pipeline.take_snapshot(parameters, TRACKED, Lines(_say(logger)))
+    except Exception as error:
+        await_api(f"nothing was committed: {error}", EXIT_NOTHING_COMMITTED, logger.warning)
+        raise
     for line in lines(summary, parameters.lake, str(parameters.warehouse)):
         logger.info(line)
+    await_api("committed", EXIT_COMMITTED_IN_PART, logger.warning)
     return _state(summary)
 
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from extract.targets import TargetOutcome
 from flows.coverage import Shown
+from flows.mistakes import EXIT_COMMITTED_IN_PART
 from flows.pipeline import Summary
 from flows.terminal import printable
 from flows.watch import counted
@@ -107,7 +108,7 @@ _TRIAL_WORDS: Final = {COMPLETE: "can be read", FAILED: "cannot be read", SKIPPE
 
 def exit_status(summary: Summary) -> int:
     """0 where every target that was asked was read whole and the warehouse is built, else 3."""
-    return 3 if summary.unread or summary.warehouse_problem else 0
+    return EXIT_COMMITTED_IN_PART if summary.unread or summary.warehouse_problem else 0
 
 
 def _targets(count: int) -> str:

@@ -20,7 +20,9 @@ def is_configured(environment: Mapping[str, str] = os.environ) -> bool:
     return bool(_api_url(environment))
 
 
-def require_reachable(environment: Mapping[str, str] = os.environ) -> None:
+def require_reachable(
+    environment: Mapping[str, str] = os.environ, otherwise: str = "unset it for an untracked run"
+) -> None:
     """Raises ParameterError where nothing answers at the configured API: Prefect says so in pages."""
     url = _api_url(environment)
     try:
@@ -30,8 +32,7 @@ def require_reachable(environment: Mapping[str, str] = os.environ) -> None:
         pass  # it answers; whether it lets the run in, Prefect will tell
     except (OSError, ValueError) as error:
         raise ParameterError(
-            f"PREFECT_API_URL {url!r} cannot be reached: {error}; start the server, or unset it for "
-            "an untracked run"
+            f"PREFECT_API_URL {url!r} cannot be reached: {error}; start the server, or {otherwise}"
         ) from None
 
 

@@ -13,6 +13,7 @@ from flows.parameters import SnapshotParameters
 from lake.folder import Folder
 from lake.location import open_folder
 from tests.aws import Moto, moto_server
+from tests.prefect_server import serving
 
 LONGEST = ("torture", "flow", "current", "readme", "s3_lake", "disk_faults", "duckdb_versions")
 """The files that take longest go first, so that no worker is left alone with one at the end."""
@@ -70,6 +71,13 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moto]:
     """S3 for the session, on loopback; nothing points at it until a test says so."""
     with moto_server(tmp_path_factory.mktemp("s3"), "123456789012") as moto:
         yield moto
+
+
+@pytest.fixture(scope="session")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of the session's Prefect server."""
+    with serving(tmp_path_factory.mktemp("prefect")) as url:
+        yield url
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from schemas.tables import TABLES
 from schemas.view import views
 
 COMMANDS = (
-    *("run", "check", "sql", "status", "publish", "rebuild", "maintain", "rollback"),
+    *("run", "serve", "check", "sql", "status", "publish", "rebuild", "maintain", "rollback"),
     *("views", "report", "emulator"),
 )
 

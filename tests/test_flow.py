@@ -1,16 +1,10 @@
 """A tracked run is a run of the flow `snapshot` on a real Prefect server, and takes the same rows."""
 
-import json
 import os
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-from urllib.error import URLError
-from urllib.request import Request, urlopen
 
 import pytest
 
@@ -21,9 +15,8 @@ from flows.pipeline import take_snapshot
 from lake.warehouse import connect
 from schemas.tables import DATA_TABLES
 from tests.conftest import CLOCK
+from tests.prefect_server import binary, post
 
-START_SECONDS = 120.0
-"""A server takes 8 to 18 s to start; the rest is for a busy machine."""
 HOME, EAST, WEST = ACCOUNTS[0], REGIONS[0], REGIONS[1]
 RUNS = {
     "complete": ["--region", EAST],
@@ -31,56 +24,6 @@ RUNS = {
     "failed": ["--region", WEST],
 }
 """The regions of each run; the second region is denied."""
-
-
-def binary(name: str) -> str:
-    """A command of this environment."""
-    return str(Path(sys.executable).with_name(name))
-
-
-@pytest.fixture(scope="module")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a Prefect server's API; the server is stopped at the end."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    home = tmp_path_factory.mktemp("prefect")
-    with (home / "server.log").open("wb") as log:
-        server = subprocess.Popen(
-            [binary("prefect"), "server", "start", "--host", "127.0.0.1", "--port", str(port)],
-            stdout=log,
-            stderr=log,
-            env={
-                **os.environ,
-                "PREFECT_HOME": str(home),
-                "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-            },
-        )
-        try:
-            url = f"http://127.0.0.1:{port}/api"
-            _await_health(url, server, home / "server.log")
-            yield url
-        finally:
-            server.terminate()
-            server.wait(30)
-
-
-def _await_health(url: str, server: "subprocess.Popen[bytes]", log: Path) -> None:
-    until = time.monotonic() + START_SECONDS
-    while time.monotonic() < until and server.poll() is None:
-        try:
-            with urlopen(f"{url}/health", timeout=5):  # noqa: S310 - our own server's address
-                return
-        except (URLError, ConnectionError):
-            time.sleep(0.2)
-    pytest.fail(f"the Prefect server did not start: {log.read_text()[-2000:]}")
-
-
-def post(url: str, body: object) -> Any:
-    headers = {"Content-Type": "application/json"}
-    request = Request(url, json.dumps(body).encode(), headers)  # noqa: S310 - our own server's address
-    with urlopen(request, timeout=30) as answer:  # noqa: S310 - our own server's address
-        return json.loads(answer.read())
 
 
 class Tracked:
@@ -92,7 +35,7 @@ class Tracked:
         self.exits = {name: process.returncode for name, process in ended.items()}
         by_lake = {
             flow_run["parameters"]["parameters"]["lake"]: flow_run
-            for flow_run in post(f"{api}/flow_runs/filter", {"limit": 10})
+            for flow_run in post(f"{api}/flow_runs/filter", {"limit": 200})
         }
         self.flow_runs = {name: by_lake[str(root / name)] for name in ended}
         self.tasks = {
