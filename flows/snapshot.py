@@ -11,7 +11,7 @@ from prefect.runtime import deployment
 from prefect.states import Completed
 
 from extract.targets import TargetOutcome
-from flows import pipeline, planning, reading, writing
+from flows import beyond, pipeline, planning, reading, writing
 from flows.deploying import require_lasting, with_secrets
 from flows.mistakes import EXIT_COMMITTED_IN_PART, EXIT_NOTHING_COMMITTED
 from flows.parameters import SnapshotParameters
@@ -73,7 +73,8 @@ def snapshot(parameters: SnapshotParameters) -> State[Any]:
         require_lasting(parameters)
         parameters = with_secrets(parameters)
     try:
-        summary = pipeline.take_snapshot(parameters, TRACKED, Lines(_say(logger)))
+        steps = beyond.steps(parameters, TRACKED)
+        summary = pipeline.take_snapshot(parameters, steps, Lines(_say(logger)))
     except Exception as error:
         await_api(f"nothing was committed: {error}", EXIT_NOTHING_COMMITTED, logger.warning)
         raise
