@@ -17,9 +17,10 @@ import pyarrow as pa
 
 from extract.targets import Target, TargetOutcome
 from lake.carry import TargetKey, row_groups, rows_of_targets
-from lake.run import Run, raw_folder
+from lake.run import Run, data_folder, raw_folder
 from lake.storage import Lake
 from lake.writer import Manifest
+from schemas.tables import DATA_TABLES
 
 BATCH_TARGETS: Final = 100
 """At the most so many targets a batch: a task costs Prefect and Dask what five targets cost us, and a
@@ -80,7 +81,12 @@ def move_pages(lake: Lake, run: Run, batches: Iterable[BatchRead]) -> None:
         lake.move(path, f"{run.raw_folder}/pages-{number:05}.arrows")
 
 
-def remove_files(lake: Lake, batches: Iterable[BatchRead]) -> None:
-    """Removes the workers' data files: the run has their rows in its own."""
-    manifests = (batch.manifest for batch in batches)
-    lake.remove(file.path for tables in manifests for files in tables.values() for file in files)
+def remove_files(lake: Lake, run: Run) -> None:
+    """Removes what the workers wrote for the run, those that were killed too.
+
+    The run has it in files of its own.
+    """
+    of_date = [data_folder(table.name, run.snapshot_date, "") for table in DATA_TABLES]
+    folders = [folder.rpartition("/")[0] for folder in [*of_date, run.raw_folder]]
+    files = (file.path for folder in folders for file in lake.files(folder))
+    lake.remove([path for path in files if f"/run_id={run.run_id}-" in path])

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import socket
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from flows import tracking
 from flows.parameters import ParameterError, SnapshotParameters
 
 if TYPE_CHECKING:
     from flows.pipeline import Steps
+
+REACHED_SECONDS: Final = 10.0
 
 
 def steps(parameters: SnapshotParameters, on_one_machine: Steps) -> Steps:
@@ -37,8 +41,25 @@ def require_usable(parameters: SnapshotParameters) -> None:
         )
     if find_spec("prefect_dask") is None:
         raise ParameterError(f"{given} needs the extra `dask`: pip install 'imagelake[dask]'")
+    _require_reachable(str(parameters.dask_scheduler))
     if not tracking.is_configured():
         raise ParameterError(
             f"{given} needs a Prefect API that the workers reach too: start a server and set "
             "PREFECT_API_URL"
         )
+
+
+def unreachable(address: str, error: Exception) -> ParameterError:
+    """That the scheduler does not answer, in words."""
+    return ParameterError(
+        f"--dask-scheduler {address!r} cannot be reached: {error}; see that it runs there and that "
+        "this machine may connect to it"
+    )
+
+
+def _require_reachable(address: str) -> None:
+    place = urlsplit(address)
+    try:
+        socket.create_connection((place.hostname, place.port), REACHED_SECONDS).close()
+    except (OSError, ValueError) as error:
+        raise unreachable(address, error) from None

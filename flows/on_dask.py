@@ -14,14 +14,15 @@ from threading import Lock
 from typing import Any, Final
 
 import distributed
-from distributed.comm import CommClosedError
+from distributed.comm.core import CommClosedError
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect_dask.task_runners import DaskTaskRunner
 
 from extract.targets import TargetOutcome
 from flows.batches import BatchRead, batches_of, move_pages, remove_files
-from flows.parameters import ParameterError, SnapshotParameters
+from flows.beyond import REACHED_SECONDS, unreachable
+from flows.parameters import SnapshotParameters
 from flows.pipeline import Steps
 from flows.planning import Plan, lake_of
 from flows.reading import with_regions_told_apart
@@ -32,7 +33,6 @@ from lake.commit import CommitError
 from lake.records import Commit
 from schemas import __version__
 
-REACHED_SECONDS: Final = 10.0
 WORKERLESS_SECONDS: Final = 180.0
 """So long a run waits for a worker where there is none: a cluster that grows on demand is slow."""
 POLL_SECONDS: Final = 2.0
@@ -76,7 +76,7 @@ def steps_on_dask(parameters: SnapshotParameters, steps: Steps) -> Steps:
     def commit(parameters: SnapshotParameters, plan: Plan, written: Written) -> Commit:
         record = steps.commit(parameters, plan, written)
         with suppress(OSError):  # it is committed; a clean-up removes what stays
-            remove_files(lake_of(parameters), batches)
+            remove_files(lake_of(parameters), plan.run)
         return record
 
     return replace(steps, land=land, write=write, commit=commit)
@@ -142,7 +142,7 @@ def naming_the_scheduler(parameters: SnapshotParameters) -> Iterator[None]:
         yield
     except (CommClosedError, distributed.CancelledError) as error:
         raise CommitError(
-            f"the Dask scheduler {parameters.dask_scheduler} is gone: {error}; run again"
+            f"the Dask scheduler {parameters.dask_scheduler} is gone: start it, then run again"
         ) from error
 
 
@@ -153,10 +153,7 @@ def _client(address: str) -> Iterator[Any]:
             address, timeout=REACHED_SECONDS, set_as_default=False
         )
     except (OSError, ValueError) as error:
-        raise ParameterError(
-            f"--dask-scheduler {address!r} cannot be reached: {error}; see that it runs there and "
-            "that this machine may connect to it"
-        ) from None
+        raise unreachable(address, error) from None
     with client:
         yield client
 
@@ -199,7 +196,7 @@ class _ToFlow(Silent):
         if outcome.status or now - self._told.setdefault(name, now) >= LINE_SECONDS:
             self._told[name] = now
             told = {**asdict(outcome), "started_at": None, "finished_at": None}
-            self._worker.log_event(self._topic, told)
+            self._worker.log_event(self._topic, {"outcome": told})  # Dask adds who tells it
 
 
 def _told(watch: Watch) -> Callable[[tuple[float, dict[str, Any]]], None]:
@@ -208,7 +205,7 @@ def _told(watch: Watch) -> Callable[[tuple[float, dict[str, Any]]], None]:
     lock = Lock()
 
     def told(event: tuple[float, dict[str, Any]]) -> None:
-        outcome = TargetOutcome(**event[1])
+        outcome = TargetOutcome(**event[1]["outcome"])
         with lock:
             if str(outcome) in ended:
                 return

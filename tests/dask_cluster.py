@@ -46,11 +46,8 @@ class Cluster:
 
     def end(self) -> None:
         for process in (*self.workers.values(), self.scheduler):
-            process.terminate()
-        for process in (*self.workers.values(), self.scheduler):
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(20)
             process.kill()
+            process.wait()
 
     def _log(self, name: str) -> Path:
         return self.folder / f"{name}.log"
