@@ -53,6 +53,18 @@ def batches_of(targets: Iterable[Target], threads: int) -> list[tuple[Target, ..
     return [tuple(ordered[first : first + size]) for first in range(0, len(ordered), size)]
 
 
+def outcomes_of_batches(
+    targets: Iterable[Target], batches: Iterable[BatchRead]
+) -> list[TargetOutcome]:
+    """The targets' outcomes, in the targets' order."""
+    outcomes = {
+        (outcome.account_id, outcome.region): outcome
+        for batch in batches
+        for outcome in batch.outcomes
+    }
+    return [outcomes[target.account_id, target.region] for target in targets]
+
+
 def rows_of_batches(
     lake: Lake,
     batches: Sequence[BatchRead],

@@ -20,7 +20,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect_dask.task_runners import DaskTaskRunner
 
 from extract.targets import TargetOutcome
-from flows.batches import BatchRead, batches_of, move_pages, remove_files
+from flows.batches import BatchRead, batches_of, move_pages, outcomes_of_batches, remove_files
 from flows.beyond import REACHED_SECONDS, unreachable
 from flows.parameters import SnapshotParameters
 from flows.pipeline import Steps
@@ -59,14 +59,7 @@ def steps_on_dask(parameters: SnapshotParameters, steps: Steps) -> Steps:
     def land(parameters: SnapshotParameters, plan: Plan, watch: Watch) -> tuple[TargetOutcome, ...]:
         batches.extend(read_on_workers(parameters, plan, watch))
         move_pages(lake_of(parameters), plan.run, batches)
-        outcomes = {
-            (outcome.account_id, outcome.region): outcome
-            for batch in batches
-            for outcome in batch.outcomes
-        }
-        return tuple(
-            with_regions_told_apart([outcomes[t.account_id, t.region] for t in plan.targets])
-        )
+        return tuple(with_regions_told_apart(outcomes_of_batches(plan.targets, batches)))
 
     def write(
         parameters: SnapshotParameters, plan: Plan, outcomes: tuple[TargetOutcome, ...]

@@ -54,6 +54,7 @@ class Site:
             emulator.set_faults("*", {"latency_ms": faults * 1000})
             home = Path(scratch)
             given = {**emulator.environment(), **environment(self.moto.url, home / "cache")}
+            os.environ.update(given)  # the warehouse is looked into as well
             alone = self._run(home / "alone", given, emulator, None, options)
             with cluster(home / "dask", given) as dask:
                 for name in WORKERS:
