@@ -169,8 +169,8 @@ def _result(future: Any, number: int, count: int) -> BatchRead:
         result: BatchRead = future.result()
     except distributed.KilledWorker as error:
         raise CommitError(
-            f"batch {number} of {count} has ended {error.allowed_failures + 1} workers, one after "
-            "the other: see their logs, and their memory"
+            f"batch {number} of {count} has ended {counted(error.allowed_failures + 1, 'worker')}, "
+            "one after the other: see their logs, and their memory"
         ) from error
     return result
 

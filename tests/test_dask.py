@@ -129,8 +129,8 @@ def world(
 ) -> Iterator[World]:
     """Two workers are at work."""
     folder = tmp_path_factory.mktemp("dask")
-    denied = {"/".join(DENIED): {"always": "access_denied"}}
-    emulator = start_emulator(clock=CLOCK, builds=40, faults=denied)
+    emulator = start_emulator(clock=CLOCK, builds=40)
+    slow_down(emulator, 0)
     with pytest.MonkeyPatch.context() as patch:
         given = {**emulator.environment(), **environment(s3.url, folder / "cache")}
         for name, value in given.items():
@@ -153,11 +153,20 @@ def on_one_machine(world: World) -> Rows:
                 "date": DATE,
                 "role_arn": world.emulator.role_arns(),
                 "region": list(REGIONS),
+                "external_id": SECRET,
                 "visibility_seconds": 1,
             }
         )
     )
     return rows(warehouse)
+
+
+def slow_down(emulator: Emulator, latency_ms: int) -> None:
+    """Has each page take so long; one target is denied, and an account wants its external id."""
+    slow = {"latency_ms": latency_ms}
+    emulator.set_faults("*", slow)
+    emulator.set_faults(f"{ACCOUNTS[2]}/*", {"external_id": SECRET, **slow})
+    emulator.set_faults("/".join(DENIED), {"always": "access_denied", **slow})
 
 
 def rows(warehouse: Path) -> Rows:
@@ -190,7 +199,7 @@ def test_a_killed_worker_costs_its_batch_only(world: World, on_one_machine: Rows
     """Killed with a batch behind it and another half read: another worker reads that one again."""
     world.dask.start_worker("doomed")
     world.emulator.clear_requests()
-    world.emulator.set_faults("*", {"latency_ms": 250})
+    slow_down(world.emulator, 250)
     process = world.start("killed", "--page-size", "5")
     landings: set[Path] = set()
 
@@ -201,7 +210,7 @@ def test_a_killed_worker_costs_its_batch_only(world: World, on_one_machine: Rows
 
     wait_for(is_in_its_second_batch, 120)
     world.dask.kill("doomed")
-    world.emulator.set_faults("*", {})
+    slow_down(world.emulator, 0)
     world.ended(process, 3)
     asked_again = {target for target, times in world.asked().items() if times > 1}
     assert 1 <= len(asked_again) <= 2
@@ -234,24 +243,44 @@ def test_a_worker_of_another_version_is_refused(world: World) -> None:
 
 
 @pytest.mark.long
-def test_a_run_whose_workers_are_all_gone_commits_nothing(world: World) -> None:
-    """And says so; so does one whose scheduler is gone."""
-    world.emulator.set_faults("*", {"latency_ms": 250})
-    with cluster(world.folder / "doomed", world.dask.environment) as dask:
-        for name, words in {
-            "worker": rf"the Dask scheduler {dask.address} has had no worker for 4 s: start workers, "
-            "then run again",
-            "scheduler": rf"the Dask scheduler {dask.address} is gone: start it, then run again",
-        }.items():
-            dask.start_worker("worker" if name == "worker" else "last")
-            world.emulator.clear_requests()
-            process = world.start(name, "--page-size", "5", dask=dask)
-            wait_for(world.asked, 120)
-            dask.kill(name)
-            said = world.ended(process, 1)
-            assert re.fullmatch(f"imagelake: not committed: {words}", said.splitlines()[-1])
-            assert world.objects(name, "_commits/") == []
-    world.emulator.set_faults("*", {})
+@pytest.mark.parametrize(
+    ("killed", "failures", "words"),
+    [
+        (
+            "worker",
+            3,
+            "the Dask scheduler {} has had no worker for 4 s: start workers, then run again",
+        ),
+        ("scheduler", 3, "the Dask scheduler {} is gone: start it, then run again"),
+        (
+            "worker",
+            0,
+            "batch [1-4] of 4 has ended 1 worker, one after the other: see their logs, and "
+            "their memory",
+        ),
+    ],
+    ids=["workers", "scheduler", "batch"],
+)
+def test_a_run_whose_cluster_is_gone_commits_nothing(
+    world: World, request: pytest.FixtureRequest, killed: str, failures: int, words: str
+) -> None:
+    """It says so in a line: no worker, no scheduler, or a batch that no worker outlives."""
+    name = request.node.callspec.id
+    slow_down(world.emulator, 250)
+    world.emulator.clear_requests()
+    given = {
+        **world.dask.environment,
+        "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": str(failures),
+    }
+    with cluster(world.folder / name, given) as dask:
+        dask.start_worker("worker")
+        process = world.start(name, "--page-size", "5", dask=dask)
+        wait_for(world.asked, 120)
+        dask.kill(killed)
+        said = world.ended(process, 1).splitlines()[-1]
+    slow_down(world.emulator, 0)
+    assert re.fullmatch(f"imagelake: not committed: {words.format(dask.address)}", said)
+    assert world.objects(name, "_commits/") == []
 
 
 @pytest.mark.long
