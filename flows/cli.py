@@ -12,6 +12,7 @@ import os
 import sys
 from contextlib import nullcontext
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -117,6 +118,7 @@ def _take_untracked(parameters: SnapshotParameters) -> Summary:
     from rich.console import Console
 
     from flows.pipeline import take_snapshot
+    from flows.telemetry import observed
     from flows.watch import Bars, Lines
 
     gc.freeze()  # what the imports made stays: collecting it again costs CPU on every page
@@ -125,7 +127,8 @@ def _take_untracked(parameters: SnapshotParameters) -> Summary:
     bars = Bars(console) if console.is_terminal else None
     try:
         with bars or nullcontext():
-            return take_snapshot(parameters, watch=bars or Lines(say))
+            take = partial(take_snapshot, parameters, watch=bars or Lines(say))
+            return observed(take, say)
     except KeyboardInterrupt:
         raise typer.Abort from None  # click would end the process without a word
     finally:

@@ -19,6 +19,7 @@ from flows.coverage import Shown
 from flows.parameters import SnapshotParameters
 from flows.planning import Plan, lake_of, naming_a_full_disk, plan
 from flows.reading import held_landing, land
+from flows.timing import Stage, Timing
 from flows.watch import Silent, Watch, counted
 from flows.writing import Written, write
 from lake.carry import TargetKey, raw_runs_fact
@@ -34,7 +35,8 @@ class Summary:
 
     `last_whole` has, where some target was not read whole, each target's date of the capture that
     the current_* views show. `warnings`: what the data checks wondered at. `warehouse_problem`: why
-    the warehouse is not up to date.
+    the warehouse is not up to date. `written_bytes`: those of its data files. `stages`: how long each
+    step took.
     """
 
     run_id: str
@@ -46,6 +48,8 @@ class Summary:
     last_whole: dict[TargetKey, date]
     warnings: tuple[str, ...] = ()
     warehouse_problem: str | None = None
+    written_bytes: int = 0
+    stages: tuple[Stage, ...] = ()
 
     @property
     def asked(self) -> tuple[Shown, ...]:
@@ -104,7 +108,8 @@ def take_snapshot(
     Raises what keeps it from being committed: TargetError, StorageError, CommitError,
     ParameterError. A target that cannot be read is no error: it is in the summary.
     """
-    steps, watch = steps or PLAIN, watch or Silent()
+    timing, watch = Timing(), watch or Silent()
+    steps = timing.of(steps or PLAIN)
     lake = lake_of(parameters)
     lake.exists()  # one on S3 signs in now: its credentials are the caller's, an emulator or not
     with naming_a_full_disk(lake), environment_of(parameters) as parameters:
@@ -132,6 +137,8 @@ def take_snapshot(
         last_whole={} if is_told else current_captures(parameters.warehouse),
         warnings=written.warnings,
         warehouse_problem=problem,
+        written_bytes=sum(f.size_bytes for files in written.manifest.values() for f in files),
+        stages=tuple(timing.stages),
     )
 
 

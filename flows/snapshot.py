@@ -1,7 +1,8 @@
 """The Prefect flow `snapshot`: the pipeline of `flows.pipeline` with its steps as Prefect tasks."""
 
 # No `from __future__ import annotations`: it breaks `serve()` with a pydantic parameter.
-import logging
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from prefect import flow, get_run_logger, task
@@ -13,14 +14,25 @@ from prefect.states import Completed
 from extract.targets import TargetOutcome
 from flows import beyond, pipeline, planning, reading, writing
 from flows.deploying import require_lasting, with_secrets
+from flows.metrics import metrics_line
 from flows.mistakes import EXIT_COMMITTED_IN_PART, EXIT_NOTHING_COMMITTED
 from flows.parameters import SnapshotParameters
 from flows.pipeline import Steps, Summary
 from flows.planning import Plan
 from flows.reporting import await_api
 from flows.summary import lines, sentence
-from flows.watch import Lines, Watch
+from flows.telemetry import observed
+from flows.telling import (
+    Progress,
+    committing,
+    look_after,
+    look_before,
+    make_artifacts,
+    send_events,
+)
+from flows.watch import Lines, Watch, key_values
 from flows.writing import Written
+from lake.effects import Effects
 from lake.records import Commit
 
 
@@ -72,22 +84,27 @@ def snapshot(parameters: SnapshotParameters) -> State[Any]:
     if deployment.id:
         require_lasting(parameters)
         parameters = with_secrets(parameters)
+    say, warn = partial(logger.info, "%s"), partial(logger.warning, "%s")
+    before = look_before(parameters, warn)
     try:
-        steps = beyond.steps(parameters, TRACKED)
-        summary = pipeline.take_snapshot(parameters, steps, Lines(_say(logger)))
+        tracked = replace(TRACKED, commit=committing(parameters, commit, warn))
+        steps = beyond.steps(parameters, tracked)
+        with Progress(Lines(say, key_values), warn) as watch:
+            take = partial(pipeline.take_snapshot, parameters, steps, watch)
+            summary = observed(take, warn)
     except Exception as error:
-        await_api(f"nothing was committed: {error}", EXIT_NOTHING_COMMITTED, logger.warning)
+        await_api(f"nothing was committed: {error}", EXIT_NOTHING_COMMITTED, warn)
         raise
     for line in lines(summary, parameters.lake, str(parameters.warehouse)):
-        logger.info(line)
-    await_api("committed", EXIT_COMMITTED_IN_PART, logger.warning)
-    return _state(summary)
+        say(line)
+    await_api("committed", EXIT_COMMITTED_IN_PART, warn)
+    effects = look_after(parameters, summary, before, warn)
+    make_artifacts(parameters, summary, effects, warn)
+    send_events(parameters, summary, effects, warn)
+    say(metrics_line(summary))
+    return _state(summary, effects)
 
 
-def _say(logger: "logging.Logger | logging.LoggerAdapter[logging.Logger]") -> Any:
-    return lambda line: logger.info("%s", line)
-
-
-def _state(summary: Summary) -> State[Any]:
+def _state(summary: Summary, effects: Effects | None) -> State[Any]:
     name = "PartialSuccess" if summary.unread else "Completed"
-    return Completed(name=name, message=sentence(summary), data=summary)
+    return Completed(name=name, message=sentence(summary, effects), data=summary)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from shlex import quote
 from typing import Final
@@ -14,20 +13,31 @@ from flows.mistakes import EXIT_COMMITTED_IN_PART
 from flows.pipeline import Summary
 from flows.terminal import printable
 from flows.watch import counted
+from lake.effects import Effects
 from schemas.snapshots import COMPLETE, FAILED, SKIPPED, TRUNCATED
 
 MOST_LISTED: Final = 20
 """At most so many targets are named one by one."""
+MOST_NAMED: Final = 3
+"""So many are named in a sentence."""
 
 
-def sentence(summary: Summary) -> str:
-    """One sentence: `12 targets, 48,210 builds` or `2 of 40 targets were not read whole: …`."""
+def sentence(summary: Summary, effects: Effects | None = None) -> str:
+    """One sentence: `12 targets, 48,210 builds, 37 changed`, after what was not read whole.
+
+    `2 of 40 targets not read whole: 111122223333/eu-west-1 failed (AccessDeniedException), …; …`.
+    """
     asked = summary.asked
+    builds = counted(summary.row_counts["image_builds"], "build")
+    changes = f", {effects.changed:,} changed" if effects and effects.since else ""
     if not summary.unread:
-        return f"{_targets(len(asked))}, {summary.row_counts['image_builds']:,} builds"
-    ends = Counter(f"{t.outcome.status} ({t.outcome.error_code})" for t in summary.unread)
-    causes = ", ".join(f"{count} {end}" for end, count in ends.most_common())
-    return f"{len(summary.unread)} of {_targets(len(asked))} not read whole: {causes}"
+        return f"{_targets(len(asked))}, {builds}{changes}"
+    unread = sorted(summary.unread, key=worst_first(summary))
+    named = [f"{t.outcome} {t.outcome.status} ({t.outcome.error_code})" for t in unread]
+    if len(named) > MOST_NAMED:
+        named[MOST_NAMED:] = [f"{len(named) - MOST_NAMED:,} more"]
+    which = printable(", ".join(named))
+    return f"{len(unread):,} of {_targets(len(asked))} not read whole: {which}; {builds}{changes}"
 
 
 def lines(summary: Summary, lake: str, warehouse: str) -> list[str]:
@@ -58,13 +68,10 @@ def lines(summary: Summary, lake: str, warehouse: str) -> list[str]:
 
 
 def _unread_lines(summary: Summary) -> list[str]:
-    """The worst first: failed before cut short, and the longest unread before the others."""
+    """The worst first."""
     said = []
-    worst_first = sorted(
-        summary.unread, key=lambda t: (_SEVERITY.get(t.outcome.status, 0), _last(summary, t))
-    )
-    for target in worst_first[:MOST_LISTED]:
-        outcome, last = target.outcome, _last(summary, target)
+    for target in sorted(summary.unread, key=worst_first(summary))[:MOST_LISTED]:
+        outcome, last = target.outcome, last_read(summary, target)
         said.append(f"  {outcome} {outcome.status}: {outcome.error_message}")
         if target.carries and not target.shows_own_rows:
             said.append(f"    shown instead: {target.builds:,} builds of run {target.carried_from}")
@@ -80,7 +87,13 @@ def _unread_lines(summary: Summary) -> list[str]:
     return said
 
 
-def _last(summary: Summary, target: Shown) -> date:
+def worst_first(summary: Summary) -> Callable[[Shown], tuple[int, date]]:
+    """The order: failed before cut short, and the longest unread before the others."""
+    return lambda t: (_SEVERITY.get(t.outcome.status, 0), last_read(summary, t))
+
+
+def last_read(summary: Summary, target: Shown) -> date:
+    """The date of the capture that the current_* views show; `date.min` where there is none."""
     key = (target.outcome.account_id, target.outcome.region)
     return summary.last_whole.get(key, date.min)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from threading import Lock
 from types import TracebackType
@@ -21,10 +23,15 @@ from rich.progress import (
 
 from extract.targets import Target, TargetOutcome
 from flows.terminal import printable
-from schemas.snapshots import COMPLETE
+from schemas.snapshots import COMPLETE, FAILED, TRUNCATED
 
 LINE_SECONDS = 5.0
 """On a log, a target that is still being read says so this often."""
+MANY_SECONDS = 10.0
+"""On a log, many targets have a line together this often."""
+FEW_TARGETS = 50
+"""On a log, so many targets have a line each."""
+_TROUBLES = (FAILED, TRUNCATED)
 _SHOWN_TARGETS = 12
 """On a terminal, this many targets under way are shown at a time."""
 
@@ -56,28 +63,59 @@ class Silent:
 
 
 class Lines:
-    """Plain lines, for logs: each target's end, and now and then how far a long one is."""
+    """Plain lines, for logs: each target's end, and now and then how far a long one is.
 
-    def __init__(self, say: Callable[[str], object]) -> None:
+    Of more than `FEW_TARGETS` only those have lines that failed or were cut short, so many of them at
+    the most; besides, a line every `MANY_SECONDS` says how many have ended, and how.
+    """
+
+    def __init__(
+        self,
+        say: Callable[[str], object],
+        words: Callable[[TargetOutcome], str] | None = None,
+    ) -> None:
         self._say = say
+        self._words = words or describe
         self._said: dict[str, float] = {}
+        self._count = 0
+        self._ends: Counter[str] = Counter()
+        self._due = time.monotonic() + MANY_SECONDS
+        self._lock = Lock()
 
     def planned(self, targets: Sequence[Target]) -> None:
         """One line with the count."""
+        self._count = len(targets)
         self._say(f"reading {counted(len(targets), 'target')}")
 
     def called(self, outcome: TargetOutcome) -> None:
         """A line at the target's end, and one every `LINE_SECONDS` until then."""
+        if self._count > FEW_TARGETS:
+            self._one_of_many(outcome)
+            return
         name, now = str(outcome), time.monotonic()
         if not outcome.status:
             if now - self._said.setdefault(name, now) < LINE_SECONDS:
                 return
             self._said[name] = now
-        self._say(describe(outcome))
+        self._say(self._words(outcome))
 
     def doing(self, stage: str) -> None:
         """One line."""
         self._say(stage)
+
+    def _one_of_many(self, outcome: TargetOutcome) -> None:
+        with self._lock:
+            if outcome.status:
+                self._ends[outcome.status] += 1
+            troubled = sum(self._ends[status] for status in _TROUBLES)
+            if outcome.status in _TROUBLES and troubled <= FEW_TARGETS:
+                self._say(self._words(outcome))
+            ended = self._ends.total()
+            is_last = outcome.status and ended == self._count
+            if is_last or time.monotonic() >= self._due:
+                self._due = time.monotonic() + MANY_SECONDS
+                ends = "".join(f" {status}={n}" for status, n in sorted(self._ends.items()))
+                self._say(f"targets={self._count} ended={ended}{ends}")
 
 
 class Bars:
@@ -144,6 +182,25 @@ def describe(outcome: TargetOutcome) -> str:
         words += f", throttled {counted(outcome.throttles, 'time')}"
     if outcome.error_message:
         words += f": {outcome.error_message}"
+    return printable(words)
+
+
+def key_values(outcome: TargetOutcome) -> str:
+    """The same for a program that reads logs: `target=… status=…`, text in quotes as JSON."""
+    told = {
+        "target": str(outcome),
+        "status": outcome.status or "reading",
+        "pages": outcome.pages,
+        "builds": outcome.builds_listed,
+        "requests": outcome.requests,
+        "throttles": outcome.throttles,
+    }
+    if outcome.started_at and outcome.finished_at:
+        told["seconds"] = round((outcome.finished_at - outcome.started_at).total_seconds(), 3)
+    words = " ".join(f"{name}={value}" for name, value in told.items())
+    if outcome.error_message:
+        message = json.dumps(outcome.error_message, ensure_ascii=False)
+        words += f" error_code={outcome.error_code} error={message}"
     return printable(words)
 
 

@@ -15,7 +15,10 @@ from lake.location import open_folder
 from tests.aws import Moto, moto_server
 from tests.prefect_server import serving
 
-LONGEST = ("torture", "flow", "current", "readme", "s3_lake", "disk_faults", "duckdb_versions")
+LONGEST = (
+    *("torture", "flow", "flow_alerts", "current", "readme"),
+    *("s3_lake", "disk_faults", "duckdb_versions"),
+)
 """The files that take longest go first, so that no worker is left alone with one at the end."""
 
 CLOCK = datetime(2025, 11, 20, 12, tzinfo=UTC)

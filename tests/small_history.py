@@ -311,7 +311,12 @@ def write_small_history(folder: Folder, until: int = len(DAYS)) -> None:
                 first = commit_rows(folder, DAYS[day], _superseded())
                 commit_rows(folder, DAYS[day], _carrying(first.run_id))
             else:
-                commit_rows(folder, DAYS[day], _of_date(day))
+                commit_date(folder, day)
+
+
+def commit_date(folder: Folder, day: int) -> None:
+    """Commits a run of one date, as its captures are in LISTED."""
+    commit_rows(folder, DAYS[day], _of_date(day))
 
 
 def last_sights() -> Mapping[tuple[Target, str], int]:

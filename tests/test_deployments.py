@@ -300,7 +300,11 @@ def test_a_run_outlives_its_server_and_tells_it_afterwards(site: Site, whole: Wh
     wait_for(lambda: "waiting to report it" in site.log.read_text(), RUN_SECONDS, site.log)
     site.relay.up()
     builds = len(whole.rows["image_builds"])
-    assert site.end(flow_run) == ("COMPLETED", "Completed", f"2 targets, {builds} builds")
+    assert site.end(flow_run) == (
+        "COMPLETED",
+        "Completed",
+        f"2 targets, {builds} builds, 0 changed",
+    )
     assert rows(site.warehouse, day) == whole.rows
 
 

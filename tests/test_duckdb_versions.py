@@ -18,12 +18,12 @@ from lake.folder import Folder
 from lake.location import open_folder
 from lake.warehouse import publish
 from schemas.view import macros, views
-from tests.small_history import write_small_history
+from tests.small_history import DAYS, small_lake, small_warehouse, write_small_history
 from tests.test_analysis_views import write_random_history
 from tests.test_views import write_history
 from tests.test_warehouse import KEYS, many_runs, newest_query
 
-__all__ = ["many_runs"]  # a fixture is used by its name
+__all__ = ["many_runs", "small_lake", "small_warehouse"]  # fixtures are used by their names
 
 PROJECT = Path(__file__).parents[1]
 OTHER_VERSIONS = ("1.4.5", "2.0.0")
@@ -50,6 +50,17 @@ queries += [
     f"select {exact.get(name, '*')} from {name}" for name in views if name != "warehouse_info"]
 answers = {query: sorted(map(repr, connection.execute(query).fetchall())) for query in queries}
 json.dump({"version": duckdb.__version__, "answers": answers}, sys.stdout)
+"""
+
+
+EFFECTS = """
+import sys
+from datetime import date
+from pathlib import Path
+from lake.effects import effects, shown_before
+warehouse, day = Path(sys.argv[1]), date.fromisoformat(sys.argv[2])
+before = shown_before(warehouse, day)
+print(before.golden.num_rows, effects(warehouse, day, None), effects(warehouse, day, before))
 """
 
 
@@ -135,6 +146,16 @@ def test_our_warehouse_is_read_alike_by_another_version(
     assert answers_of(version, ours, examples()) == expected
     assert len(expected["select * from current_builds"]) in (14, 16)
     assert all(found for query, found in expected.items() if query.startswith("from "))
+
+
+@pytest.mark.parametrize("version", OTHER_VERSIONS)
+def test_what_a_run_changed_is_told_alike_by_another_version(
+    small_warehouse: Path, version: str
+) -> None:
+    asked = ["-c", EFFECTS, str(small_warehouse), str(DAYS[4])]
+    expected = _run([sys.executable, *asked])
+    assert expected.count("NewFailure(") == 1
+    assert _run([python_with(version), *asked]) == expected
 
 
 @pytest.mark.parametrize("version", OTHER_VERSIONS)

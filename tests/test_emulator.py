@@ -466,9 +466,9 @@ def test_broken_connections_break_as_networks_do(emulator: Emulator) -> None:
 
 
 def test_throttling_lets_the_burst_pass_and_says_when_to_come_back(emulator: Emulator) -> None:
-    emulator.set_faults("*", {"throttle": {"rate": 10, "burst": 2, "retry_after": 1}})
+    emulator.set_faults("*", {"throttle": {"rate": 1, "burst": 2, "retry_after": 1}})
     assert [post(emulator)[0] for _ in range(4)] == [200, 200, 429, 429]
-    time.sleep(0.15)
+    time.sleep(1.1)
     assert post(emulator)[0] == 200
     with pytest.raises(ClientError, match="CallRateLimitExceeded") as caught:
         client(emulator).list_image_build_versions()

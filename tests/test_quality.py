@@ -25,7 +25,9 @@ ONLY_IN = {
     "prefect": {"flows"},
     "distributed": {"flows"},
 }
-PREFECT_FILES = {"flows/snapshot.py", "flows/maintain.py", "flows/on_dask.py"}
+PREFECT_FILES = {
+    *("flows/snapshot.py", "flows/maintain.py", "flows/telling.py", "flows/on_dask.py"),
+}
 """Where Prefect is imported when the module is; elsewhere only for a type or inside a function."""
 
 LONG_FILES: dict[str, str] = {}

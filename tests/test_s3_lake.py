@@ -26,6 +26,7 @@ from flows.parameters import SnapshotParameters
 from flows.pipeline import take_snapshot
 from flows.summary import exit_status
 from lake.bucket import open_bucket
+from lake.effects import Effects, Found, effects, shown_before
 from lake.records import runs_of
 from lake.storage import LakeSettings
 from lake.warehouse import connect
@@ -178,6 +179,17 @@ def test_the_rows_are_those_of_a_lake_in_a_folder(world: World) -> None:
             write_answer(connection, query, Format.JSON, expected)
     assert said == expected.getvalue()
     assert said.count(f'"region": "{WEST}"') > 100
+
+
+def test_what_a_run_changed_is_told_of_it_too(world: World) -> None:
+    """Nothing since it showed; without what showed before, no golden AMI changed either."""
+    before = shown_before(world.warehouse, date.fromisoformat(DATE))
+    assert before is not None
+    golden = world.rows("select ami_id from golden_amis order by all")
+    assert sorted(before.golden["ami_id"].to_pylist()) == [ami for (ami,) in golden]
+    found = effects(world.warehouse, date.fromisoformat(DATE), before)
+    assert found == effects(world.warehouse, date.fromisoformat(DATE), None)
+    assert found == Effects(None, 0, (), Found(), Found(), Found(), Found())
 
 
 def test_status_tells_each_target_and_verifies_each_file(world: World) -> None:
