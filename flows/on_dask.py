@@ -9,12 +9,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
+from datetime import datetime
 from importlib.metadata import version
 from threading import Lock
 from typing import Any, Final
 
 import distributed
 from distributed.comm.core import CommClosedError
+from msgspec import convert
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect_dask.task_runners import DaskTaskRunner
@@ -31,6 +33,7 @@ from flows.worker import Batch, other_version, read_batch
 from flows.writing import Written
 from lake.commit import CommitError
 from lake.records import Commit
+from lake.storage import StorageError
 from schemas import __version__
 
 WORKERLESS_SECONDS: Final = 180.0
@@ -68,7 +71,7 @@ def steps_on_dask(parameters: SnapshotParameters, steps: Steps) -> Steps:
 
     def commit(parameters: SnapshotParameters, plan: Plan, written: Written) -> Commit:
         record = steps.commit(parameters, plan, written)
-        with suppress(OSError):  # it is committed; a clean-up removes what stays
+        with suppress(OSError, StorageError):  # it is committed; a clean-up removes what stays
             remove_files(lake_of(parameters), plan.run)
         return record
 
@@ -86,10 +89,12 @@ def read_on_workers(parameters: SnapshotParameters, plan: Plan, watch: Watch) ->
         DaskTaskRunner(address=parameters.dask_scheduler) as runner,
     ):
         client = runner.client
-        groups = batches_of(plan.targets, sum(client.nthreads().values()))
+        await_workers(client)
+        threads = client.nthreads()
+        groups = batches_of(plan.targets, max(1, sum(threads.values())))
         batch = Batch(0, len(groups), plan, until=time.time() + limit if limit else None)
         size = counted(len(groups[0]), "target")
-        watch.doing(f"in batches of up to {size}, on {counted(len(client.nthreads()), 'worker')}")
+        watch.doing(f"in batches of up to {size}, on {counted(len(threads), 'worker')}")
         client.subscribe_topic(plan.run.run_id, _told(watch))
         pending: dict[Any, tuple[int, Any]] = {}
         for number, targets in enumerate(groups, 1):
@@ -105,17 +110,13 @@ def read_on_workers(parameters: SnapshotParameters, plan: Plan, watch: Watch) ->
         return [ended[number] for number in sorted(ended)]
 
 
-def await_workers(client: Any, seconds: float | None = None) -> None:
+def await_workers(client: Any) -> None:
     """Returns once there is a worker. Raises CommitError where none comes in time."""
-    seconds = WORKERLESS_SECONDS if seconds is None else seconds
-    until = time.monotonic() + seconds
+    until = time.monotonic() + WORKERLESS_SECONDS
     while not client.nthreads():
         if time.monotonic() > until:
-            raise CommitError(
-                f"the Dask scheduler {client.scheduler.address} has had no worker for "
-                f"{seconds:.0f} s: start workers, then run again"
-            )
-        time.sleep(min(POLL_SECONDS, seconds))
+            raise _no_worker(client)
+        time.sleep(POLL_SECONDS)
 
 
 def require_same_version(client: Any) -> None:
@@ -153,15 +154,26 @@ def _client(address: str) -> Iterator[Any]:
 
 def _next_done(client: Any, futures: list[Any]) -> list[Any]:
     """Those that have ended, once some have. Raises CommitError where no worker is left."""
+    until: float | None = None
     while True:
-        try:
-            with client.as_current():
-                ended = distributed.wait(  # type: ignore[no-untyped-call]  # it has no types
-                    futures, POLL_SECONDS, "FIRST_COMPLETED"
-                )
+        with client.as_current(), suppress(TimeoutError):
+            ended = distributed.wait(  # type: ignore[no-untyped-call]  # it has no types
+                futures, POLL_SECONDS, "FIRST_COMPLETED"
+            )
             return list(ended.done)
-        except TimeoutError:
-            await_workers(client)
+        if client.nthreads():
+            until = None
+        elif until is None:
+            until = time.monotonic() + WORKERLESS_SECONDS
+        elif time.monotonic() > until:
+            raise _no_worker(client)
+
+
+def _no_worker(client: Any) -> CommitError:
+    return CommitError(
+        f"the Dask scheduler {client.scheduler.address} has had no worker for "
+        f"{WORKERLESS_SECONDS:.0f} s: start workers, then run again"
+    )
 
 
 def _result(future: Any, number: int, count: int) -> BatchRead:
@@ -188,7 +200,10 @@ class _ToFlow(Silent):
         name, now = str(outcome), time.monotonic()
         if outcome.status or now - self._told.setdefault(name, now) >= LINE_SECONDS:
             self._told[name] = now
-            told = {**asdict(outcome), "started_at": None, "finished_at": None}
+            told = {
+                member: value.isoformat() if isinstance(value, datetime) else value
+                for member, value in asdict(outcome).items()
+            }
             self._worker.log_event(self._topic, {"outcome": told})  # Dask adds who tells it
 
 
@@ -198,7 +213,7 @@ def _told(watch: Watch) -> Callable[[tuple[float, dict[str, Any]]], None]:
     lock = Lock()
 
     def told(event: tuple[float, dict[str, Any]]) -> None:
-        outcome = TargetOutcome(**event[1]["outcome"])
+        outcome = convert(event[1]["outcome"], TargetOutcome)
         with lock:
             if str(outcome) in ended:
                 return

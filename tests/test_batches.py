@@ -43,8 +43,8 @@ Parameters = Callable[..., SnapshotParameters]
         (1, 8, [1]),
         (12, 2, [2] * 6),
         (17, 2, [3] * 5 + [2]),
-        (2000, 2, [BATCH_TARGETS] * 20),
-        (2001, 2, [BATCH_TARGETS] * 20 + [1]),
+        (2000, 2, [BATCH_TARGETS] * 10),
+        (2001, 2, [BATCH_TARGETS] * 10 + [1]),
         (2000, 100, [5] * 400),
     ],
 )

@@ -191,7 +191,8 @@ def test_the_workers_rows_are_those_of_one_machine(world: World, on_one_machine:
     assert list((world.dask.folder).glob("*/imagelake/*/_raw/*/*")) == []
     assert "in batches of up to 2 targets, on 2 workers" in said
     for target in TARGETS:
-        assert len(re.findall(rf"{'/'.join(target)} (complete|failed): [0-9]+ page", said)) == 1
+        told = rf"target={'/'.join(target)} status=(?:complete|failed) .* seconds=[0-9.]+"
+        assert len(re.findall(told, said)) == 1
 
 
 @pytest.mark.long
