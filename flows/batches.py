@@ -23,8 +23,8 @@ from lake.writer import Manifest
 from schemas.tables import DATA_TABLES
 
 BATCH_TARGETS: Final = 200
-"""At the most so many targets a batch: a batch costs Prefect, Dask and S3 what ten targets cost us, and
-a worker that is killed loses one batch."""
+"""At the most so many targets a batch: a batch costs Prefect, Dask and S3 some 0.2 s of CPU, as much
+as a dozen targets, and a worker that is killed loses one batch."""
 BATCHES_A_THREAD: Final = 4
 """At the least so many batches for each thread of the workers, where there are targets for them: the
 workers end at about the same time however unequal the targets are."""
