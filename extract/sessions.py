@@ -1,6 +1,6 @@
 """Sessions and clients: credentials from the standard AWS chain, roles refreshed in time.
 
-Boto3's loader of service models is shared, since each costs 10 ms and 2 MB to read.
+Boto3's loader of service models is shared by the process, since each costs 10 ms and 2 MB to read.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from threading import RLock
 from typing import Any, Final
 
@@ -53,6 +53,9 @@ class Role:
         return _HOMES.get(self.partition, "us-east-1")
 
 
+_loader_of_process = cache(create_loader)
+
+
 @dataclass
 class Sessions:
     """Sessions by role, made once each; `external_ids` are by role, `external_id` for the others."""
@@ -61,7 +64,7 @@ class Sessions:
     external_ids: Mapping[str, str] = field(default_factory=dict, repr=False)
     read_timeout: float = 60.0
     _by_role: dict[str | None, boto3.Session] = field(default_factory=dict, repr=False)
-    _loader: Loader = field(default_factory=create_loader, repr=False)
+    _loader: Loader = field(default_factory=_loader_of_process, repr=False)
     _lock: RLock = field(default_factory=RLock, repr=False)
 
     def client(

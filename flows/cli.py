@@ -82,10 +82,12 @@ def _run(
     Where a Prefect API is configured (PREFECT_API_URL or the profile) it is a run of the flow
     `snapshot` there; otherwise the same pipeline in this process, untracked.
     """
-    from flows import tracking
+    from flows import beyond, tracking
     from flows.summary import exit_status, lines
 
     parameters = load(SnapshotParameters, options, config)
+    if parameters.dask_scheduler:
+        beyond.require_usable(parameters)
     if track or tracking.is_configured():
         summary = _take_tracked(parameters, is_temporary=not tracking.is_configured())
     else:

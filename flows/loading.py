@@ -133,6 +133,7 @@ def _one_line(error: ValidationError, given: Mapping[str, Any]) -> str:
 
 
 _PLAINER: Final = {
+    "dask_scheduler": "not a scheduler's address; expected tcp://HOST:PORT or tls://HOST:PORT",
     "date": "not a date; expected YYYY-MM-DD",
     "include_account": "not an account; expected its 12 digits",
     "exclude_account": "not an account; expected its 12 digits",

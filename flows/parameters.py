@@ -157,6 +157,12 @@ class SnapshotParameters(LakeParameters):
         None, min_length=1, description="Go on where a truncated listing stopped: its resume token."
     )
     concurrency: int = Field(16, ge=1, le=256, description="Calls under way at a time.")
+    dask_scheduler: str | None = Field(
+        None,
+        pattern=r"^(tcp|tls)://[^/\s]+:[0-9]+$",
+        description="Read on the workers of the Dask scheduler at tcp://HOST:PORT (needs the extra "
+        "`dask`, a Prefect API and a lake on S3).",
+    )
     target_seconds: float = Field(
         900.0, gt=0, description="Read each target for so long at the most; it ends truncated."
     )

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from extract.request import Request
 from extract.sessions import Sessions
 from extract.targets import Scope, Target, account_of_role, resolve_targets
+from flows.batches import BatchRead
 from flows.coverage import loses_builds
 from flows.parameters import LakeParameters, ParameterError, SnapshotParameters
 from lake.carry import earlier_run
@@ -31,11 +32,15 @@ FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run will do: its identity, the targets, and what is asked of each."""
+    """What a run will do: its identity, the targets, and what is asked of each.
+
+    `batches`: what workers have read and written of the targets already, where there are any.
+    """
 
     run: Run
     targets: tuple[Target, ...]
     request: Request
+    batches: tuple[BatchRead, ...] = ()
 
 
 def plan(parameters: SnapshotParameters) -> Plan:

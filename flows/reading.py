@@ -36,7 +36,8 @@ def held_landing(parameters: SnapshotParameters, plan: Plan) -> AbstractContextM
     Where an earlier run of the date with the same request was cut off before it could commit, within
     the last hour, its pages become this run's.
     """
-    interrupted = _interrupted(parameters, plan) if parameters.resume else []
+    goes_on = parameters.resume and parameters.dask_scheduler is None  # workers keep no pages
+    interrupted = _interrupted(parameters, plan) if goes_on else []
     asked = json.dumps([plan.request.to_json(), parameters.demo])
     return held(landing_of(parameters, plan), asked, interrupted)
 
@@ -47,6 +48,16 @@ def land(
     """Reads every target to its end and keeps the raw pages in the lake.
 
     Each target goes on after the last of its pages that are there already.
+    """
+    return tuple(with_regions_told_apart(read_targets(parameters, plan, watch)))
+
+
+def read_targets(
+    parameters: SnapshotParameters, plan: Plan, watch: Watch | None = None
+) -> list[TargetOutcome]:
+    """What `land` does, where other targets of the run may be read elsewhere.
+
+    Only with all of them can it be told which regions are not there.
     """
     watch, sessions = watch or Silent(), sessions_of(parameters)
     directory = landing_of(parameters, plan)
@@ -64,7 +75,7 @@ def land(
             listings.append(listing)
         outcomes = run_listings(listings, parameters.concurrency, watch.called)
     lake_of(parameters).keep(plan.run.raw_folder)
-    return tuple(with_regions_told_apart(outcomes))
+    return outcomes
 
 
 def try_targets(

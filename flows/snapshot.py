@@ -12,7 +12,7 @@ from prefect.runtime import deployment
 from prefect.states import Completed
 
 from extract.targets import TargetOutcome
-from flows import pipeline, planning, reading, writing
+from flows import beyond, pipeline, planning, reading, writing
 from flows.deploying import require_lasting, with_secrets
 from flows.metrics import metrics_line
 from flows.mistakes import EXIT_COMMITTED_IN_PART, EXIT_NOTHING_COMMITTED
@@ -87,7 +87,8 @@ def snapshot(parameters: SnapshotParameters) -> State[Any]:
     say, warn = partial(logger.info, "%s"), partial(logger.warning, "%s")
     before = look_before(parameters, warn)
     try:
-        steps = replace(TRACKED, commit=committing(parameters, commit, warn))
+        tracked = replace(TRACKED, commit=committing(parameters, commit, warn))
+        steps = beyond.steps(parameters, tracked)
         with Progress(Lines(say, key_values), warn) as watch:
             take = partial(pipeline.take_snapshot, parameters, steps, watch)
             summary = observed(take, warn)

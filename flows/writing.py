@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from extract.flatten import Tables, flatten
 from extract.landing import LandedPage, landed_pages
 from extract.targets import TargetOutcome
+from flows.batches import rows_of_batches
 from flows.coverage import Shown, shown_targets
 from flows.parameters import SnapshotParameters
 from flows.planning import Plan, lake_of, landing_of
@@ -54,21 +55,26 @@ def write(
 ) -> Written:
     """Derives the tables from the landed pages, checks them and writes them, unseen as yet.
 
+    Where workers have derived the rows, they are taken from what those wrote.
     Raises CommitError where a landed page is not there to be read, CheckError where the data cannot
     be right.
     """
     lake = lake_of(parameters)
     earlier = earlier_run(lake, plan.run.snapshot_date)
     targets = shown_targets(outcomes, plan.request, earlier)
-    landed = landed_pages(landing_of(parameters, plan))
-    _require_all_landed(outcomes, landed)
     own = {key for key, target in targets.items() if target.shows_own_rows}
-    pages = [  # an interrupted run whose pages were taken over may have had other targets besides
-        page for page in landed if (page.account_id, page.region) in own
-    ]
+    landed_builds: Counter[TargetKey] = Counter()
+    if plan.batches:
+        own_rows = rows_of_batches(lake, plan.batches, own, landed_builds)
+    else:
+        landed = landed_pages(landing_of(parameters, plan))
+        require_all_landed(outcomes, landed)
+        pages = [  # an interrupted run whose pages were taken over may have had other targets too
+            page for page in landed if (page.account_id, page.region) in own
+        ]
+        own_rows = flatten(pages, landed_builds)
     with SnapshotWriter(lake, plan.run) as writer:
-        landed_builds: Counter[TargetKey] = Counter()
-        for tables in _own_and_carried(lake, pages, targets, earlier, landed_builds):
+        for tables in _own_and_carried(lake, own_rows, targets, earlier, landed_builds):
             writer.append(tables)
         shown = tuple(targets.values())
         status = COMPLETE if all(target.is_read for target in shown) else PARTIAL
@@ -106,7 +112,7 @@ def landed_rows(landed_builds: Counter[TargetKey]) -> list[dict[str, Any]]:
     ]
 
 
-def _require_all_landed(outcomes: tuple[TargetOutcome, ...], landed: list[LandedPage]) -> None:
+def require_all_landed(outcomes: tuple[TargetOutcome, ...], landed: list[LandedPage]) -> None:
     """Every page that a listing counted is there to be read: what is missing is never empty."""
     found = Counter((page.account_id, page.region) for page in landed)
     for outcome in outcomes:
@@ -119,21 +125,21 @@ def _require_all_landed(outcomes: tuple[TargetOutcome, ...], landed: list[Landed
 
 def _own_and_carried(
     lake: Lake,
-    pages: list[LandedPage],
+    own_rows: Iterator[Tables],
     targets: dict[TargetKey, Shown],
     earlier: EarlierRun | None,
     landed_builds: Counter[TargetKey],
 ) -> Iterator[Tables]:
     """This run's rows, then the earlier run's of the targets that show them; counts both.
 
-    `landed_builds` gains, by target, the builds of the pages and those carried.
+    `landed_builds` gains, by target, the builds carried.
     """
     joined: dict[TargetKey, set[str]] = {
         key: set() for key, target in targets.items() if target.carries and target.shows_own_rows
     }
-    for tables in flatten(pages, landed_builds):
-        _count(tables["image_builds"], targets)
-        if joined:
+    for tables in own_rows:
+        if "image_builds" in tables:
+            _count(tables["image_builds"], targets)
             gather_arns(tables["image_builds"], joined)
         yield tables
     carrying = [key for key, target in targets.items() if target.carries]

@@ -98,14 +98,18 @@ def carried_rows(
 
     `without_arns` names, for a target, the builds that the later run has itself.
     """
-    wanted = pa.array([_joined(*target) for target in targets], pa.string())
     for table in DATA_TABLES:
         for rows in row_groups(lake, table.name, run.files[table.name]):
-            target = _join(rows.column("account_id"), rows.column("region"))
-            kept = rows.filter(pc.is_in(target, wanted))
-            kept = without_builds(table.name, kept, without_arns)
+            kept = without_builds(table.name, rows_of_targets(rows, targets), without_arns)
             if kept.num_rows:
                 yield {table.name: kept}
+
+
+def rows_of_targets(rows: pa.Table, targets: Collection[TargetKey]) -> pa.Table:
+    """The rows of a data table that are of the targets."""
+    wanted = pa.array([_joined(*target) for target in targets], pa.string())
+    target = _join(rows.column("account_id"), rows.column("region"))
+    return rows.filter(pc.is_in(target, wanted))
 
 
 def row_groups(lake: Lake, table: str, paths: Iterable[str]) -> Iterator[pa.Table]:

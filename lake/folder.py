@@ -120,6 +120,14 @@ class Folder:
         finally:
             os.close(descriptor)
 
+    def move(self, path: str, to: str) -> None:
+        """One rename."""
+        target = self.path(to)
+        self._make_folder(target.parent)
+        self.path(path).replace(target)
+        sync(target.parent)
+        self._drop_empty(self.path(path).parent)
+
     def read(self, path: str) -> bytes:
         """The file's content. Raises FileNotFoundError."""
         return self.path(path).read_bytes()

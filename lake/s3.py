@@ -122,6 +122,17 @@ class Store:
         }
         return {**self.owner, **{name: value for name, value in given.items() if value}}
 
+    def copy(self, key: str, to: str) -> None:
+        """Has S3 make a copy of an object of up to 5 GB."""
+        owner = self.settings.s3_bucket_owner
+        self.client.copy_object(
+            Bucket=self.bucket,
+            Key=to,
+            CopySource={"Bucket": self.bucket, "Key": key},
+            **({"ExpectedSourceBucketOwner": owner} if owner else {}),
+            **self.written,
+        )
+
     @contextmanager
     def told(self, what: str, permission: str, path: str = "") -> Iterator[None]:
         """Raises the SDK's errors as the lake's: a refusal says what to allow."""

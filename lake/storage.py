@@ -119,6 +119,9 @@ class Lake(Protocol):
         What the block gets raises StorageError where others may no longer be kept out.
         """
 
+    def move(self, path: str, to: str) -> None:
+        """Gives a file that no reader looks for another path, replacing what is there."""
+
     def read(self, path: str) -> bytes:
         """The file's content. Raises FileNotFoundError."""
 

@@ -77,6 +77,29 @@ def test_a_file_shows_only_once_published(bucket: Bucket, store: Moto) -> None:
     assert [path for path in Path(os.environ["XDG_CACHE_HOME"]).rglob("*") if path.is_file()] == []
 
 
+def test_a_moved_file_is_under_its_new_path_only(bucket: Bucket) -> None:
+    put(bucket, "a/pages", b"content")
+    put(bucket, "c/pages", b"older")
+    bucket.move("a/pages", "c/pages")
+    assert list(bucket.files("")) == [StoredFile("c/pages", 7)]
+    assert bucket.read("c/pages") == b"content"
+    with pytest.raises(FileNotFoundError):
+        bucket.move("a/pages", "d/pages")
+
+
+def test_a_move_asks_for_the_owner_and_encrypts_as_every_write(
+    store: Moto, in_the_way: Proxy
+) -> None:
+    settings = LakeSettings(s3_sse="AES256", s3_bucket_owner="123456789012")
+    owned = open_bucket(f"s3://{new_bucket(store)}/lake", settings)
+    put(owned, "a/pages", b"content")
+    owned.move("a/pages", "c/pages")
+    (copy,) = [call for call in in_the_way.calls if "x-amz-copy-source" in call.headers]
+    assert copy.headers["x-amz-expected-bucket-owner"] == "123456789012"
+    assert copy.headers["x-amz-source-expected-bucket-owner"] == "123456789012"
+    assert copy.headers["x-amz-server-side-encryption"] == "AES256"
+
+
 def test_a_lake_may_be_a_whole_bucket(store: Moto) -> None:
     bucket = open_bucket(f"s3://{new_bucket(store)}", QUICK)
     put(bucket, "t/a", b"1")

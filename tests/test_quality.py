@@ -23,8 +23,11 @@ ONLY_IN = {
     "botocore": {"extract", "lake"},
     "duckdb": {"lake", "flows"},  # the flows' shell and answers take its connections and errors
     "prefect": {"flows"},
+    "distributed": {"flows"},
 }
-PREFECT_FILES = {"flows/snapshot.py", "flows/maintain.py", "flows/telling.py"}
+PREFECT_FILES = {
+    *("flows/snapshot.py", "flows/maintain.py", "flows/telling.py", "flows/on_dask.py"),
+}
 """Where Prefect is imported when the module is; elsewhere only for a type or inside a function."""
 
 LONG_FILES: dict[str, str] = {}

@@ -117,3 +117,13 @@ def test_a_lake_that_cannot_be_made_is_refused() -> None:
 def _glob(folder: Folder, pattern: str) -> list[str]:
     found = duckdb.execute("select file from glob(?)", [folder.glob(pattern)]).fetchall()
     return [file for (file,) in found]
+
+
+def test_a_moved_file_is_under_its_new_path_only(folder: Folder) -> None:
+    """And the folder that this leaves empty goes."""
+    folder.create(lambda: "a/b/pages", b"content")
+    folder.create(lambda: "c/pages", b"older")
+    folder.move("a/b/pages", "c/pages")
+    assert list(folder.files("")) == [StoredFile("c/pages", 7)]
+    assert folder.read("c/pages") == b"content"
+    assert not folder.path("a").exists()
