@@ -13,8 +13,7 @@ select
     end as was,
     if(change = 'disappeared', '(gone)', coalesce(to_status, '(no state)')) as is_now,
     from_date,
-    state_reason,
-    count(*) over () as total_rows
+    state_reason
 from build_state_changes
 where
     snapshot_date = (select max(snapshot_date) from snapshots)

@@ -8,8 +8,7 @@ select
     region,
     deprecation_time,
     days_left,
-    if(has_successor, regexp_extract(successor_arn, ':image/[^/]+/(.+)$', 1), null) as successor,
-    count(*) over () as total_rows
+    if(has_successor, regexp_extract(successor_arn, ':image/[^/]+/(.+)$', 1), null) as successor
 from deprecations
 where due <> 'later'
 order by has_successor, deprecation_time, name, arn

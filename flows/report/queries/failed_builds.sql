@@ -8,8 +8,7 @@ select
     created_at,
     failure_step,
     error_message,
-    log_group_name,
-    count(*) over () as total_rows
+    log_group_name
 from failed_builds
 order by created_at desc nulls last, arn
 limit 10

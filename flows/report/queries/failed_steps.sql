@@ -2,8 +2,7 @@
 -- more: select failure_step, sum(build_count)::bigint as builds from failure_hotspots group by all order by builds desc
 select
     coalesce(failure_step, '(no step was told)') as label,
-    sum(build_count)::bigint as count,
-    count(*) over () as total_rows
+    sum(build_count)::bigint as count
 from failure_hotspots
 group by failure_step
 order by count desc, label

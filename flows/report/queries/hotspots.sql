@@ -6,8 +6,7 @@ select
     error_pattern,
     build_count,
     image_count,
-    last_seen_at,
-    count(*) over () as total_rows
+    last_seen_at
 from failure_hotspots
 order by build_count desc, last_seen_at desc, example_arn
 limit 12

@@ -9,8 +9,7 @@ select
     golden_created_at,
     newest_state_status,
     newest_created_at,
-    build_count,
-    count(*) over () as total_rows
+    build_count
 from image_age
 order by age_days desc nulls first, name, account_id, region
 limit 12

@@ -8,8 +8,7 @@ select
     state_status,
     created_at,
     running_hours,
-    usual_hours,
-    count(*) over () as total_rows
+    usual_hours
 from stuck_builds
 order by running_hours desc, arn
 limit 12

@@ -17,8 +17,7 @@ select
     builds - tagged as untagged,
     tagged / nullif(builds, 0) as share,
     count(*) filter (where is_required) over () as required_keys,
-    count(*) filter (where is_required and tagged = builds) over () as complete_keys,
-    count(*) over () as total_rows
+    count(*) filter (where is_required and tagged = builds) over () as complete_keys
 from keys
 order by is_required desc, tagged, tag_key
 limit 12

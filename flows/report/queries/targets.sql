@@ -17,8 +17,7 @@ with shown as (
     left join current_targets as c using (account_id, region)
 )
 select
-    *,
-    count(*) over () as total_rows
+    *
 from shown
 order by
     list_position(['failed', 'truncated', 'not asked', 'skipped', 'complete'], status) nulls first,
