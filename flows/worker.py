@@ -51,7 +51,7 @@ def read_batch(parameters: SnapshotParameters, batch: Batch, watch: Watch) -> Ba
     if batch.version != __version__:
         raise CommitError(other_version("the worker", __version__, batch.version))
     if batch.until is not None:
-        left = max(batch.until - time.time(), 0.001)
+        left = max(batch.until - time.time(), 0.0)  # none left: no call is made
         parameters = parameters.model_copy(update={"run_seconds": left})
     run = batch.plan.run
     run = replace(run, run_id=f"{run.run_id}-{batch.number:05}-{secrets.token_hex(4)}")
