@@ -40,14 +40,19 @@ _NOT_COMPARED: Final = "exclude (snapshot_date, run_id, account_id, region, capt
 
 def has_changes(lake: Lake) -> bool:
     """Whether every file of changes is there that the captures of the newest state name."""
-    state = state_before(lake)
-    try:
-        timeline = None if state is None else read_timeline(lake, state.manifest)
-    except FileNotFoundError:
-        return False
+    timeline = shown_timeline(lake)
     if timeline is None:
         return next(commits(lake), None) is None  # an empty lake lacks nothing
     return not missing_pairs(lake, pairs_of(timeline))
+
+
+def shown_timeline(lake: Lake) -> pa.Table | None:
+    """The captures of the newest state; None where there is none, or they cannot be read."""
+    state = state_before(lake)
+    try:
+        return None if state is None else read_timeline(lake, state.manifest)
+    except FileNotFoundError:
+        return None
 
 
 def changes_shown(lake: Lake) -> list[str]:
@@ -55,11 +60,7 @@ def changes_shown(lake: Lake) -> list[str]:
 
     Empty where the captures themselves cannot be read.
     """
-    state = state_before(lake)
-    try:
-        timeline = None if state is None else read_timeline(lake, state.manifest)
-    except FileNotFoundError:
-        return []
+    timeline = shown_timeline(lake)
     return [] if timeline is None else [pair_path(pair) for pair in sorted(pairs_of(timeline))]
 
 

@@ -14,15 +14,14 @@ from datetime import date, datetime
 from typing import Final
 
 from lake.archive import archive_records
-from lake.changes import missing_pairs
+from lake.changes import missing_pairs, shown_timeline
 from lake.commit import COMMIT_LOCK, CommitError, derive_pair, forget
 from lake.compact import compact, is_scattered
 from lake.inventory import Inventory, RunFiles, records_by_date, take_inventory
 from lake.records import COMMITS, OLDER, Commit, manifest_of, newest_first, read_record
 from lake.retention import Keep, Plan, changes_without, plan_removals
-from lake.state import state_before
 from lake.storage import Lake
-from lake.timeline import pairs_of, read_timeline
+from lake.timeline import pairs_of
 from schemas.tables import TABLES
 
 MAINTAIN_LOCK: Final = "maintain"
@@ -138,12 +137,8 @@ def _remove_files(
 
 def _derive_missing(lake: Lake, say: Callable[[str], object]) -> None:
     """Derives what changed between captures where no commit could, or an older version made it."""
-    state = state_before(lake)
-    try:
-        timeline = None if state is None else read_timeline(lake, state.manifest)
-    except FileNotFoundError:  # the next commit writes it anew
-        return
-    if timeline is None:
+    timeline = shown_timeline(lake)
+    if timeline is None:  # where it cannot be read, the next commit writes it anew
         return
     for pair in missing_pairs(lake, pairs_of(timeline)):
         say(f"deriving the changes of {pair.snapshot_date}")

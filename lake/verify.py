@@ -42,7 +42,7 @@ def verify(lake: Lake, say: Callable[[str], object] = lambda _: None) -> Verific
     say("reading what changed between captures")
     for path in changes_shown(lake):
         file_count += 1
-        if wrong := _wrong(lake, DataFile(path, 0, 0, "")):
+        if wrong := _trouble(lake, path, _unreadable):
             damaged[path] = f"{wrong}; remove what is left of it and run `imagelake maintain`"
     return Verification(file_count, damaged)
 
@@ -57,20 +57,30 @@ def _manifests(lake: Lake) -> Iterator[tuple[str, Manifest]]:
 
 
 def _wrong(lake: Lake, file: DataFile) -> str | None:
+    """In what the file is not as its record says."""
+
+    def differs(content: pa.NativeFile) -> str | None:
+        if content.size() != file.size_bytes:
+            return f"it has {content.size():,} bytes and was written with {file.size_bytes:,}"
+        if not file.sha256:
+            return _unreadable(content)
+        digest = sha256()
+        while block := content.read(_BLOCK_BYTES):
+            digest.update(block)
+        return None if digest.hexdigest() == file.sha256 else "its content was changed"
+
+    return _trouble(lake, file.path, differs)
+
+
+def _trouble(lake: Lake, path: str, look: Callable[[pa.NativeFile], str | None]) -> str | None:
+    """What `look` finds wrong with the file's content; or why it cannot be read."""
     try:
-        with lake.open(file.path) as content:
-            if file.size_bytes and content.size() != file.size_bytes:
-                return f"it has {content.size():,} bytes and was written with {file.size_bytes:,}"
-            if not file.sha256:
-                return _unreadable(content)
-            digest = sha256()
-            while block := content.read(_BLOCK_BYTES):
-                digest.update(block)
+        with lake.open(path) as content:
+            return look(content)
     except FileNotFoundError:
         return "it is missing"
     except OSError as error:
         return f"it cannot be read: {error}"
-    return None if digest.hexdigest() == file.sha256 else "its content was changed"
 
 
 def _unreadable(content: pa.NativeFile) -> str | None:
