@@ -102,7 +102,9 @@ def answers(
     }
 
 
-@pytest.mark.parametrize("seed", [0, *(pytest.param(n, marks=pytest.mark.long) for n in (1, 2, 3))])
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(n, marks=pytest.mark.long) for n in (1, 2, 3, 4))]
+)
 def test_whatever_is_committed_the_current_rows_are_those_of_the_history(
     folder: Folder, tmp_path: Path, seed: int
 ) -> None:

@@ -16,7 +16,6 @@ from urllib.parse import urlsplit
 import duckdb
 import pytest
 
-from extract.asks import LIST_BUILDS
 from extract.emulator import Emulator
 from extract.emulator.settings import ACCOUNTS, REGIONS
 from extract.landing import landed_pages
@@ -284,7 +283,7 @@ def test_an_interrupted_run_is_gone_on_with_from_the_spool(world: World) -> None
     assert process.returncode == -signal.SIGKILL
     world.emulator.clear_faults()
     before = [
-        (EAST, LIST_BUILDS, page.token)
+        (page.region, page.operation, page.token)
         for path in world.spool
         if path.suffix == ".arrows"
         for page in landed_pages(path.parent)
