@@ -1,0 +1,1 @@
+"""The dashboards for Apache Superset, and the bundle that brings them there."""
