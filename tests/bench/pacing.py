@@ -1,16 +1,21 @@
 """`python -m tests.bench.pacing`: many throttled targets, read by us and by a plain boto3 script.
 
 Each target's endpoint takes 60 ms a page and grants 10 calls a second with a burst of 10; 16 calls
-may be under way at a time. The least possible time is that of all pages on 16 connections.
+may be under way at a time. The least possible time is that of all pages on 16 connections. With
+`--curve` whole commands are measured over more and more targets.
 """
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -24,24 +29,90 @@ from extract.emulator import Emulator, start
 from flows.parameters import SnapshotParameters
 from flows.planning import plan
 from flows.reading import land
+from tests.bench.ways import COMMAND, PROCESS_COUNT, clean_environment, has_processes
 
 ACCOUNTS: Final = tuple(f"{number:012}" for number in range(111122223331, 111122223339))
 REGIONS: Final = ("us-east-1", "us-west-2", "eu-west-1", "eu-central-1", "ap-south-1")
 BUILDS, PAGE_SIZE = 780, 20
 PAGE_SECONDS, CALLS_A_SECOND, BURST, CONNECTIONS = 0.06, 10, 10, 16
+CURVE_ACCOUNTS: Final = (1, 2, 4, 8, 16, 32)
+"""Times as many targets as there are regions."""
 
 
 def main() -> None:
     """Prints the least possible time, ours and the ratio; then what a plain script loses."""
-    with start(accounts=ACCOUNTS, regions=REGIONS, builds=BUILDS) as emulator:
-        os.environ.update(emulator.environment())
-        throttle = {"rate": CALLS_A_SECOND, "burst": BURST}
-        emulator.set_faults("*", {"latency_ms": PAGE_SECONDS * 1000, "throttle": throttle})
+    with _paced(ACCOUNTS) as emulator:
         _say(f"{len(ACCOUNTS) * len(REGIONS)} targets, {CONNECTIONS} connections")
         pages = _ours(emulator)
         emulator.clear_requests()
         time.sleep(BURST / CALLS_A_SECOND)  # the buckets fill again
         _plain(emulator, pages)
+
+
+def curve() -> None:
+    """Writes as JSON, by number of targets, the seconds of `imagelake run` and the least possible.
+
+    By one process and, where it can, by several. Each must end well: status 0 says that every target
+    was read whole.
+    """
+    points = []
+    for count in CURVE_ACCOUNTS:
+        with _paced(tuple(f"{100000000000 + number}" for number in range(count))) as emulator:
+            targets = count * len(REGIONS)
+            seconds = _command_seconds(emulator, "processes = 1\n" if has_processes() else "")
+            of_target = Counter(
+                (call["account"], call["region"])
+                for call in emulator.requests()
+                if call["operation"] == LIST_BUILDS and call["status"] == 200
+            )
+            if len(of_target) != targets:
+                raise SystemExit(f"{len(of_target)} of {targets} targets were read")
+            point = {"targets": targets, "seconds": seconds, "least": _least(of_target)}
+            if has_processes():
+                time.sleep(BURST / CALLS_A_SECOND)  # the buckets fill again
+                several = f"processes = {PROCESS_COUNT}\n"
+                point["processes"] = _command_seconds(emulator, several)
+            points.append(point)
+    sys.stdout.write(json.dumps(points))
+
+
+@contextmanager
+def _paced(accounts: tuple[str, ...]) -> Iterator[Emulator]:
+    """The endpoint of so many accounts, which takes its time and refuses what comes too fast."""
+    with start(accounts=accounts, regions=REGIONS, builds=BUILDS) as emulator:
+        os.environ.update(emulator.environment())
+        throttle = {"rate": CALLS_A_SECOND, "burst": BURST}
+        emulator.set_faults("*", {"latency_ms": PAGE_SECONDS * 1000, "throttle": throttle})
+        yield emulator
+
+
+def _least(pages: Counter[tuple[str, str]]) -> float:
+    """The seconds that the connections take for all pages, or a target's rate and pace for its own."""
+    of_one = max(pages.values())
+    return max(
+        pages.total() * PAGE_SECONDS / CONNECTIONS,
+        of_one * PAGE_SECONDS,
+        (of_one - BURST) / CALLS_A_SECOND,
+    )
+
+
+def _command_seconds(emulator: Emulator, more: str) -> float:
+    """Those of `imagelake run` from its start to its end, with `more` of a configuration."""
+    with TemporaryDirectory() as folder:
+        config = Path(folder) / "imagelake.toml"
+        config.write_text(
+            f"region = {list(REGIONS)}\nrole-arn = {emulator.role_arns()}\n"
+            f"page-size = {PAGE_SIZE}\nconcurrency = {CONNECTIONS}\n{more}"
+        )
+        started = time.monotonic()
+        subprocess.run(
+            [COMMAND, "run", "--config", str(config)],
+            cwd=folder,
+            env={**clean_environment(), **emulator.environment()},
+            capture_output=True,
+            check=True,
+        )
+        return time.monotonic() - started
 
 
 def _ours(emulator: Emulator) -> int:
@@ -129,4 +200,4 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    curve() if "--curve" in sys.argv else main()
