@@ -14,7 +14,7 @@ ERRORS = {
     "access_denied": (
         403,
         "AccessDeniedException",
-        "User: {caller} is not authorized to perform: imagebuilder:{operation} "
+        "User: {caller} is not authorized to perform: {action} "
         "with an explicit deny in a service control policy",
     ),
     "forbidden": (403, "ForbiddenException", "You are not authorized to perform this operation."),
@@ -57,10 +57,14 @@ KEYS: dict[str, tuple[type, ...]] = {
     "expire_token_after_pages": (int,),
     "sts_denied": (bool,),
     "external_id": (str,),
+    "sts": (dict,),
+    "list_regions": (dict,),
     "list_regions_denied": (bool,),
     "region_disabled": (bool,),
     "empty": (bool,),
 }
+SERVICES = ("sts", "list_regions")
+"""The keys whose faults are `errors` and `always` of another service than Image Builder."""
 
 
 class Faults:
@@ -68,7 +72,7 @@ class Faults:
 
     def __init__(self, by_target: Mapping[str, Any]) -> None:
         self._by_target: dict[str, dict[str, Any]] = {}
-        self._scripts: dict[str, deque[str]] = {}
+        self._scripts: dict[tuple[str, str], deque[str]] = {}
         self._buckets: dict[tuple[str, str], tuple[float, float]] = {}
         self._merged: dict[tuple[str, str], dict[str, Any]] = {}
         self._lock = threading.Lock()
@@ -81,7 +85,9 @@ class Faults:
         with self._lock:
             for target, faults in by_target.items():
                 self._by_target[target] = dict(faults or {})
-                self._scripts[target] = deque((faults or {}).get("errors", ()))
+                for service in ("", *SERVICES):
+                    errors = _of_service(faults or {}, service).get("errors", ())
+                    self._scripts[target, service] = deque(errors)
             self._merged.clear()
             self._buckets.clear()
 
@@ -101,14 +107,14 @@ class Faults:
             self._merged[account, region] = merged
         return merged
 
-    def outcome(self, account: str, region: str) -> str | None:
+    def outcome(self, account: str, region: str, service: str = "") -> str | None:
         """Return the outcome of the target's next call, taking it off its script; None is well."""
         with self._lock:
             for pattern in _patterns(account, region):
-                script = self._scripts.get(pattern)
+                script = self._scripts.get((pattern, service))
                 if script:
                     return script.popleft()
-        always = self.of(account, region).get("always")
+        always = _of_service(self.of(account, region), service).get("always")
         return str(always) if always else None
 
     def is_throttled(self, account: str, region: str) -> bool:
@@ -138,8 +144,15 @@ def check_faults(target: str, faults: Mapping[str, Any]) -> None:
             raise ValueError(f"fault {key!r} of {target}: {value!r} has the wrong type")
     if "throttle" in faults and "rate" not in faults["throttle"]:
         raise ValueError(f"fault 'throttle' of {target}: expected a rate in calls a second")
-    for outcome in [*faults.get("errors", ()), *([faults["always"]] if "always" in faults else [])]:
-        _check_outcome(target, outcome)
+    for service in ("", *SERVICES):
+        scripted = _of_service(faults, service)
+        if unknown := set(scripted) - {"errors", "always"} if service else ():
+            raise ValueError(
+                f"fault {service!r} of {target}: {sorted(unknown)}, not errors, always"
+            )
+        always = [scripted["always"]] if "always" in scripted else []
+        for outcome in [*scripted.get("errors", ()), *always]:
+            _check_outcome(target, outcome)
 
 
 def _check_outcome(target: str, outcome: object) -> None:
@@ -148,6 +161,11 @@ def _check_outcome(target: str, outcome: object) -> None:
     if name not in ERRORS and name not in BREAKAGES and not is_hang and name != "ok":
         known = ", ".join((*ERRORS, *sorted(BREAKAGES), "hang:SECONDS", "ok"))
         raise ValueError(f"outcome {name!r} of {target}: expected one of {known}")
+
+
+def _of_service(faults: Mapping[str, Any], service: str) -> Mapping[str, Any]:
+    scripted: Mapping[str, Any] = faults.get(service, {}) if service else faults
+    return scripted
 
 
 def _patterns(account: str, region: str) -> tuple[str, ...]:

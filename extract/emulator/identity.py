@@ -11,6 +11,7 @@ from html import escape
 from typing import NamedTuple
 from urllib.parse import parse_qs
 
+from extract.emulator.breakage import broken, take_outcome
 from extract.emulator.query import members_of
 from extract.emulator.render import date_time
 from extract.emulator.wire import Answer, Request
@@ -85,9 +86,13 @@ def answer_sts(world: World, sessions: Sessions, caller: Caller, request: Reques
     fields = {name: values[0] for name, values in parse_qs(request.body.decode()).items()}
     action = fields.get("Action", "")
     if action == "GetCallerIdentity":
-        return _identity(sessions, caller)
+        outcome = take_outcome(world, caller.account, "*", f"sts:{action}", "sts")
+        return broken(outcome, lambda: _identity(sessions, caller))
     if action == "AssumeRole":
-        return _assume(world, sessions, caller, fields)
+        role = ROLE.fullmatch(fields.get("RoleArn", ""))
+        account = role[2] if role else caller.account
+        outcome = take_outcome(world, account, "*", f"sts:{action}", "sts")
+        return broken(outcome, lambda: _assume(world, sessions, caller, fields))
     raise ApiError(400, "InvalidAction", f"Could not find operation {action}")
 
 
@@ -104,6 +109,11 @@ def sts_error(error: ApiError) -> Answer:
 
 def answer_list_regions(world: World, caller: Caller, body: bytes) -> Answer:
     """Return a page of the account's regions with their opt-in status."""
+    outcome = take_outcome(world, caller.account, "*", "account:ListRegions", "list_regions")
+    return broken(outcome, lambda: _regions_page(world, caller, body))
+
+
+def _regions_page(world: World, caller: Caller, body: bytes) -> Answer:
     if world.faults.of(caller.account, "*").get("list_regions_denied"):
         message = "User is not authorized to perform: account:ListRegions"
         raise ApiError(403, "AccessDeniedException", message)

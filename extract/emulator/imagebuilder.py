@@ -5,6 +5,7 @@ import uuid
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
+from extract.emulator.breakage import broken, take_outcome
 from extract.emulator.failures import uuid_text
 from extract.emulator.faults import ERRORS
 from extract.emulator.fleet import Choice, Image, Page, build_at, scan_builds, scan_versions
@@ -15,7 +16,6 @@ from extract.emulator.tokens import InvalidTokenError, Position
 from extract.emulator.wire import Answer
 from extract.emulator.world import ApiError, Caller, Script, World
 
-HTML = b"<html><head><title>502 Bad Gateway</title></head><body><h1>502</h1></body></html>"
 LISTS = {"ListImageBuildVersions": "imageSummaryList", "ListImages": "imageVersionList"}
 
 
@@ -35,18 +35,11 @@ def answer_list(
     entry |= {"token": members.get("nextToken"), "max_results": members.get("maxResults")}
     faults = world.faults.of(caller.account, caller.region)
     outcome = _apply_faults(world, caller, operation, faults)
-    if outcome == "reset":
-        return Answer(0, b"", breakage="reset")
-    if outcome in ("html", "html_200"):
-        return Answer(502 if outcome == "html" else 200, HTML, "text/html")
     query = query_of(operation, members, int(faults.get("page_sizes_max", PAGE_SIZE_MOST)))
-    answer = _page(world, caller, query, faults, entry)
-    return answer._replace(breakage="truncate") if outcome == "truncate" else answer
+    return broken(outcome, lambda: _page(world, caller, query, faults, entry))
 
 
-def _apply_faults(
-    world: World, caller: Caller, operation: str, faults: dict[str, Any]
-) -> str | None:
+def _apply_faults(world: World, caller: Caller, operation: str, faults: dict[str, Any]) -> str:
     """Wait, throttle or fail as the target's faults say; return a breakage to carry out."""
     account, region = caller.account, caller.region
     if latency := faults.get("latency_ms"):
@@ -57,14 +50,7 @@ def _apply_faults(
         wait = faults["throttle"].get("retry_after")
         headers = (("Retry-After", str(wait)),) if wait is not None else ()
         raise ApiError(*ERRORS["429"], headers)
-    outcome = world.faults.outcome(account, region)
-    if outcome in ERRORS:
-        status, name, message = ERRORS[outcome]
-        principal = f"arn:aws:sts::{account}:assumed-role/imagelake/session"
-        raise ApiError(status, name, message.format(caller=principal, operation=operation))
-    if outcome and outcome.startswith("hang:"):
-        time.sleep(float(outcome[5:]))
-    return outcome
+    return take_outcome(world, account, region, f"imagebuilder:{operation}")
 
 
 def _page(

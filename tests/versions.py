@@ -1,0 +1,97 @@
+"""The tests that a library can break, under the lowest and the newest versions that pyproject allows.
+
+`python -m tests.versions [NAME…]` makes an environment for each below `.venv/versions`, as the package
+index resolves it today, runs the tests with it, and ends with a table of what was used and how it went.
+"""
+
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+PROJECT: Final = Path(__file__).parents[1]
+ENVIRONMENTS: Final = PROJECT / ".venv" / "versions"
+UV: Final = str(Path(sys.executable).with_name("uv"))
+
+NAMES: Final = {
+    "lowest": ("--resolution", "lowest-direct"),
+    "newest": (),
+    "duckdb-1.4.5": (),
+    "duckdb-2.0.0": (),
+}
+"""What to make, and how uv is to resolve it."""
+TOLD: Final = ("boto3", "botocore", "pyarrow", "duckdb", "prefect", "msgspec", "pydantic", "typer")
+TOOLS: Final = ("pytest", "pytest-xdist", "hypothesis", "pandas")
+"""What the tests take besides; the newest that fit."""
+TESTS: Final = (
+    *("decode", "differential", "drift", "flatten", "pages", "parse", "targets"),
+    *("writer", "commit", "warehouse", "views", "history_views", "current", "effects", "checks"),
+    *("statements", "answers", "query_errors", "cli", "parameters", "alerts", "digest", "flow"),
+)
+
+
+def constraints(name: str) -> list[str]:
+    """What is pinned besides: the library that an environment is named for; botocore as boto3."""
+    if name.startswith("duckdb-"):
+        return [name.replace("-", "==")]
+    if name != "lowest":
+        return []
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))["project"]
+    (boto3,) = [d for d in project["dependencies"] if d.startswith("boto3>=")]
+    return [f"botocore=={boto3.removeprefix('boto3>=').partition(',')[0]}"]
+
+
+def make(name: str) -> Path:
+    """The environment's interpreter; what was there before is brought up to today."""
+    root = ENVIRONMENTS / name
+    root.mkdir(parents=True, exist_ok=True)
+    python, pins = root / "bin" / "python", root / "pins.txt"
+    limits = root / "constraints.txt"
+    limits.write_text("\n".join(constraints(name)))
+    if not python.exists():
+        _run(sys.executable, "-m", "venv", "--without-pip", str(root))
+    _run(
+        *(UV, "pip", "compile", "--quiet", "--upgrade", "--no-header", "--no-annotate"),
+        *("--python", str(python), "-c", str(limits), "-o", str(pins), "--extra", "otel"),
+        *(*NAMES[name], "pyproject.toml"),
+    )
+    install = (UV, "pip", "install", "--quiet", "--python", str(python))
+    _run(*install, "-r", str(pins), *TOOLS)
+    _run(*install, "--no-deps", "--editable", ".")
+    return python
+
+
+def try_out(name: str) -> tuple[bool, str]:
+    """Whether the tests pass in the environment, and which versions it has."""
+    python = make(name)
+    found = _run(str(python), "-c", _VERSIONS, *TOLD)
+    files = [f"tests/test_{test}.py" for test in TESTS]
+    asked = [str(python), "-m", "pytest", "-n", "auto", "--dist", "loadfile", "-m", "not long"]
+    ended = subprocess.run([*asked, *files], cwd=PROJECT, check=False)
+    return ended.returncode == 0, found.strip()
+
+
+def main(names: Iterable[str]) -> int:
+    """Tries the environments; 1 where a test failed in one."""
+    told = {name: try_out(name) for name in names or NAMES}
+    for name, (is_good, versions) in told.items():
+        sys.stdout.write(f"{name:<13} {'passed' if is_good else 'FAILED'}  {versions}\n")
+    return 0 if all(is_good for is_good, _ in told.values()) else 1
+
+
+def _run(*command: str) -> str:
+    return subprocess.run(
+        command, cwd=PROJECT, check=True, text=True, stdout=subprocess.PIPE
+    ).stdout
+
+
+_VERSIONS: Final = """
+import sys
+from importlib.metadata import version
+print(*(f"{name} {version(name)}" for name in sys.argv[1:]), sep=", ")
+"""
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
