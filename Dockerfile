@@ -10,6 +10,7 @@ COPY flows flows
 COPY extract extract
 COPY lake lake
 COPY schemas schemas
+COPY data/superset data/superset
 RUN /opt/imagelake/bin/python -m pip install --no-cache-dir --disable-pip-version-check \
     --no-deps --no-build-isolation .
 RUN /opt/imagelake/bin/python -m pip uninstall --yes hatchling trove-classifiers setuptools pip

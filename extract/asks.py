@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from extract.decode import listed_images
 from extract.landing import LandedPage, Page
 from extract.request import Request
 from schemas.api import SELF
@@ -55,8 +55,7 @@ def image_arns(page: Page | LandedPage) -> list[str]:
     """The images that a page of ListImages named; none for a page of builds, which stays unread."""
     if page.operation != LIST_IMAGES:
         return []
-    images = json.loads(page.read_body()).get("imageVersionList") or []
-    return [image["arn"] for image in images if "arn" in image]
+    return listed_images(page.read_body())
 
 
 def asks_for_images(ownership: str, arns: list[str]) -> Iterator[Ask]:

@@ -36,7 +36,9 @@ _ESCAPE: Final = re.compile(
     rb"|\\u([dD][89a-fA-F][0-9a-fA-F]{2})"
     rb"|\\."  # so that an escaped backslash begins no other escape
 )
-_MARK_TEXT: Final = uuid4().hex.encode()
+_MARK_TEXT: Final = (
+    b"mark" + uuid4().hex.encode()
+)  # no hex digit first: a `\u` before it stays wrong
 _MARK: Final = re.compile(_MARK_TEXT + rb"([0-9a-fA-F]{4})")
 
 _Rest = dict[str, Any]
@@ -58,7 +60,16 @@ class Envelope(msgspec.Struct, gc=False):
     nextToken: str | None = None  # noqa: N815 - the API's own spelling
 
 
+class _Image(msgspec.Struct, gc=False):
+    arn: str | None = None
+
+
+class _Images(msgspec.Struct, gc=False):
+    imageVersionList: list[_Image] | None = None  # noqa: N815 - the API's own spelling
+
+
 _envelope_decoder: Final = msgspec.json.Decoder(Envelope)
+_images_decoder: Final = msgspec.json.Decoder(_Images)
 
 
 def open_envelope(body: bytes) -> Envelope:
@@ -66,13 +77,24 @@ def open_envelope(body: bytes) -> Envelope:
 
     Raises MalformedPageError where it is not, or where an element is not an object.
     """
+    envelope: Envelope = _opened(body, _envelope_decoder, "builds")
+    return envelope
+
+
+def listed_images(body: bytes) -> list[str]:
+    """The ARNs of a page of images. Raises MalformedPageError where the body is none."""
+    images: list[_Image] = _opened(body, _images_decoder, "images").imageVersionList or []
+    return [image.arn for image in images if image.arn is not None]
+
+
+def _opened(body: bytes, decoder: msgspec.json.Decoder[Any], of: str) -> Any:
     try:
         body.decode()
-        return _envelope_decoder.decode(body)
+        return decoder.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         if (marked := _with_lone_surrogates_marked(body)) != body:
-            return open_envelope(marked)
-        raise MalformedPageError(f"the answer's body is not a page of builds: {error}") from error
+            return _opened(marked, decoder, of)
+        raise MalformedPageError(f"the answer's body is not a page of {of}: {error}") from error
 
 
 def decode_page(body: bytes) -> list[Element]:
@@ -100,10 +122,14 @@ def _decode_marked_build(item: bytes) -> Element:
     """A build of a page with lone surrogates, which no UTF-8 column can hold.
 
     Where it has some, the columns get U+FFFD in their place, and `extra` the element as it was sent.
+    An ARN that has some is none: two that differ in them alone would be one in the column.
     """
     build = _decode_build(Raw(_MARK.sub(rb"\\ufffd", item)))
     if _MARK.search(item):
         build.extra_ = _MARK.sub(rb"\\u\1", item).decode()
+        if build.arn is not None and _MARK.search(_members_of(item)["arn"]):
+            build.arn = None
+            _take_children(build)
     return build
 
 
@@ -122,11 +148,19 @@ def _decode_build(item: Raw) -> Element:
 
 def _keep_children_in(rest: _Rest, build: Element, item: Raw) -> None:
     """A build without an ARN cannot be a child row's parent: its lists stay with itself."""
-    members = msgspec.json.decode(item, type=dict[str, Raw])
+    members = _members_of(item)
     rest.update({name: members[name] for name in ("state", "outputResources") if name in members})
+    _take_children(build)
+
+
+def _take_children(build: Element) -> None:
     build.outputResources = None
     if build.state and build.state.failureContext:
         build.state.failureContext.distributionFailure = None
+
+
+def _members_of(item: Raw | bytes) -> dict[str, Raw]:
+    return msgspec.json.decode(item, type=dict[str, Raw])
 
 
 def _fit(item: Raw, kind: type[msgspec.Struct]) -> tuple[Element, _Rest]:
@@ -134,7 +168,7 @@ def _fit(item: Raw, kind: type[msgspec.Struct]) -> tuple[Element, _Rest]:
     fitting: dict[str, Any] = {}
     rest: _Rest = {}
     types = {field.name: field.type for field in msgspec.structs.fields(kind)}
-    for name, value in msgspec.json.decode(item, type=dict[str, Raw]).items():
+    for name, value in _members_of(item).items():
         if name not in types or name == EXTRA_MEMBER:
             rest[name] = value
             continue

@@ -103,19 +103,20 @@ class LandedPage(NamedTuple):
 
 
 class LandingWriter:
-    """Appends pages to a landing; threads may share it.
+    """Appends pages to a landing; threads may share it, and processes that have a label each.
 
-    It never touches files that are there already: a landing that is gone on with gets new ones.
+    It never touches files that are there already: a landing that is gone on with gets new ones, whose
+    names come after. `label` is a part of its files' names.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, label: str = "") -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self._directory = directory
+        self._label = label
         self._is_closed = False
         self._lock = Lock()
         self._file: Any = None
         self._stream: Any = None
-        self._next_number = len(list(directory.glob("pages-*.arrows")))
 
     def land(self, page: Page) -> None:
         """Writes the page; when it returns, the page is the operating system's.
@@ -156,8 +157,8 @@ class LandingWriter:
 
     def _begin_file(self) -> None:
         self._end_file()
-        path = self._directory / f"pages-{self._next_number:05}.arrows"
-        self._next_number += 1
+        number = len(list(self._directory.glob("pages-*.arrows")))
+        path = self._directory / f"pages-{number:05}{self._label}.arrows"
         self._file = path.open("xb")  # buffered: pyarrow takes a short raw write for a whole one
         self._stream = pa.ipc.new_stream(self._file, SCHEMA)
 
@@ -183,7 +184,7 @@ def held(directory: Path, request: str, interrupted: Iterable[Path] = ()) -> Ite
 
     The first of the `interrupted` landings that asked the same, and that no living process holds,
     is moved to `directory`; else an empty one is made. A killed process holds nothing: its lock
-    went with it.
+    went with it. A landing whose block ended well is never taken over: its pages were put to use.
     """
     directory.parent.mkdir(parents=True, exist_ok=True)
     lock = _take_over(interrupted, request, directory)
@@ -194,6 +195,8 @@ def held(directory: Path, request: str, interrupted: Iterable[Path] = ()) -> Ite
         (directory / _REQUEST).write_text(request)
     try:
         yield is_taken_over
+        with suppress(OSError):  # what the block did is done
+            (directory / _REQUEST).unlink()
     finally:
         os.close(lock)
 
@@ -205,6 +208,7 @@ def _take_over(landings: Iterable[Path], request: str, directory: Path) -> int |
         try:
             if (landing / _REQUEST).read_text() == request:
                 lock = _hold(landing)
+                (landing / _REQUEST).stat()  # gone where its run ended well meanwhile
                 landing.rename(directory)
                 return lock
         except (FileNotFoundError, BlockingIOError):
@@ -224,9 +228,10 @@ def _hold(directory: Path) -> int:
     return descriptor
 
 
-def landed_pages(directory: Path) -> list[LandedPage]:
-    """Every whole page of a landing, in the order in which they landed."""
-    return [page for path in sorted(directory.glob("pages-*.arrows")) for page in _pages_of(path)]
+def landed_pages(directory: Path, label: str = "") -> list[LandedPage]:
+    """Every whole page of a landing, or of a label's files, in the order in which they landed."""
+    paths = sorted(directory.glob(f"pages-*{label}.arrows"))
+    return [page for path in paths for page in _pages_of(path)]
 
 
 def _pages_of(path: Path) -> Iterator[LandedPage]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -21,13 +22,14 @@ Columns = dict[str, pa.Array]
 _ISO_8601: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?(Z|[+-][0-9]{2}:?[0-9]{2})?"
 )
-_IMAGE_ARN: Final = (
+_USUAL_INSTANT: Final = r"^[12][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$"
+_IMAGE_ARN: Final = (  # RE2 is seven times as fast with up to four groups as with more
     r"^arn:[^:]*:imagebuilder:(?P<image_region>[^:]*):(?P<image_owner_account>[^:]*)"
-    r":image/(?P<image_slug>[^/]+)"
-    r"(?:/(?P<semantic_version>[^/]+)(?:/(?P<build_number>[^/]+))?)?$"
+    r":image/(?P<image_slug>[^/]+)(?P<numbers>(?:/[^/]+(?:/[^/]+)?)?)$"
 )
+_ARN_NUMBERS: Final = r"^/(?P<semantic_version>[^/]+)(?:/(?P<build_number>[^/]+))?$"
 _VERSION: Final = r"^(?P<major>[0-9]+)(?:\.(?P<minor>[0-9]+)(?:\.(?P<patch>[0-9]+))?)?$"
-_ARN_TEXTS: Final = ("image_owner_account", "image_region", "image_slug", "semantic_version")
+_ARN_TEXTS: Final = ("image_owner_account", "image_region", "image_slug")
 
 
 def parse_instant(text: str | None) -> datetime | None:
@@ -42,21 +44,29 @@ def parse_instant(text: str | None) -> datetime | None:
 
 
 def _instants(texts: Texts) -> Columns:
+    """Where all are in the form that AWS sends, Arrow reads them, in a tenth of the time."""
+    column = pa.array(texts, pa.string())
+    if pc.all(pc.match_substring_regex(column, _USUAL_INSTANT), min_count=0).as_py():
+        with suppress(pa.ArrowInvalid):  # no such day
+            return {"created_at": column.cast(INSTANT)}
     return {"created_at": pa.array([parse_instant(text) for text in texts], INSTANT)}
 
 
 def _image_arns(texts: Texts) -> Columns:
     parts = pc.extract_regex(pa.array(texts, pa.string()), _IMAGE_ARN)
-    columns = {name: _present(pc.struct_field(parts, name)) for name in _ARN_TEXTS}
-    numbers = pc.extract_regex(columns["semantic_version"], _VERSION)
+    columns = {name: _group(parts, name) for name in _ARN_TEXTS}
+    numbers = pc.extract_regex(_group(parts, "numbers"), _ARN_NUMBERS)
+    columns["semantic_version"] = _group(numbers, "semantic_version")
+    version = pc.extract_regex(columns["semantic_version"], _VERSION)
     for name in ("major", "minor", "patch"):
-        columns[f"version_{name}"] = _bigint(_present(pc.struct_field(numbers, name)))
-    columns["build_number"] = _bigint(_present(pc.struct_field(parts, "build_number")))
+        columns[f"version_{name}"] = _bigint(_group(version, name))
+    columns["build_number"] = _bigint(_group(numbers, "build_number"))
     return columns
 
 
-def _present(texts: pa.Array) -> pa.Array:
-    """An empty group as NULL."""
+def _group(matches: pa.Array, name: str) -> pa.Array:
+    """What a group matched; an empty one as NULL."""
+    texts = pc.struct_field(matches, name)
     return pc.if_else(pc.equal(texts, ""), None, texts)
 
 

@@ -20,6 +20,11 @@ UNDER_WAY_PER_CALL: Final = 4
 """So many listings are under way for each call at a time: enough to fill the waits of throttled ones,
 few enough to bound the open connections (2,000 targets would exceed a process's file limit)."""
 
+LOOK_SECONDS: Final = 0.1
+"""How long the load is measured before the number of calls at a time follows it."""
+BUSY, IDLE = 0.9, 0.7
+"""CPU seconds of the process a second of the clock, above and below which it does."""
+
 Progress = Callable[[TargetOutcome], None]
 """Called after each call of a listing, from the thread that made it."""
 
@@ -32,7 +37,7 @@ def run_listings(
     Raises what a listing raises beyond its own outcome (a full disk, a defect), after the calls
     under way have ended.
     """
-    schedule = _Schedule(list(listings), UNDER_WAY_PER_CALL * concurrency, progress)
+    schedule = _Schedule(list(listings), concurrency, progress)
     threads = [
         Thread(target=schedule.work, name=f"listing-{number}", daemon=True)
         for number in range(min(concurrency, schedule.size))
@@ -50,16 +55,46 @@ def run_listings(
     return schedule.outcomes()
 
 
+class Width:
+    """How many calls may be under way: fewer where they keep Python busy, more where they wait.
+
+    Threads that are ready to run only take the interpreter from each other: 16 at an endpoint that
+    answers at once took 30 % more CPU for 100,000 builds than one, and a fifth more time. Where
+    answers take their time, or do not come, all of them are needed.
+    """
+
+    def __init__(self, most: int, clocks: Callable[[], tuple[float, float]] | None = None) -> None:
+        self.calls = self._most = most
+        self._clocks = clocks or (lambda: (time.monotonic(), time.process_time()))
+        self._looked_at = self._clocks()
+
+    def follow_load(self) -> None:
+        """Looks at the process's load since the last time, unless that was just now."""
+        clock, cpu = self._clocks()
+        seconds = clock - self._looked_at[0]
+        if seconds < LOOK_SECONDS:
+            return
+        load = (cpu - self._looked_at[1]) / seconds
+        self._looked_at = clock, cpu
+        if load > BUSY:
+            self.calls = max(1, self.calls * 2 // 3)
+        elif load < IDLE:
+            self.calls = min(self._most, self.calls * 2)
+
+
 class _Schedule:
     """The listings under way by the time at which each may make its next call, then the rest."""
 
-    def __init__(self, listings: list[Listing], under_way: int, progress: Progress) -> None:
+    def __init__(self, listings: list[Listing], concurrency: int, progress: Progress) -> None:
+        under_way = UNDER_WAY_PER_CALL * concurrency
         self._listings = listings
         self._progress = progress
         self._turn = count()
         self._queue = [(0.0, next(self._turn), listing) for listing in listings[:under_way]]
         self._waiting = iter(listings[under_way:])
         self._open = len(listings)
+        self._width = Width(concurrency)
+        self._calls = 0
         self._is_aborted = False
         self._changed = Condition()
         self._error: BaseException | None = None
@@ -90,25 +125,33 @@ class _Schedule:
             self.abort()
 
     def _take(self) -> Listing | None:
+        """The next listing, once its time has come and a call more may be under way."""
         with self._changed:
             while self._open and not self._is_aborted:
-                if self._queue and (wait := self._queue[0][0] - time.monotonic()) <= 0:
-                    return heapq.heappop(self._queue)[2]
-                self._changed.wait(min(wait, TIMEOUT_MAX) if self._queue else None)
+                self._width.follow_load()
+                wait = LOOK_SECONDS if self._queue else None
+                if self._queue and self._calls < self._width.calls:
+                    if (wait := self._queue[0][0] - time.monotonic()) <= 0:
+                        self._calls += 1
+                        if len(self._queue) > 1 and self._calls < self._width.calls:
+                            self._changed.notify()  # one more call may be made beside this
+                        return heapq.heappop(self._queue)[2]
+                    wait = min(wait, TIMEOUT_MAX)
+                self._changed.wait(wait)
             return None
 
     def _put_back(self, listing: Listing, wait: float | None) -> None:
+        """The listing's call has ended. Whoever calls this takes the next one."""
         if wait is None:
             listing.close()
         with self._changed:
+            self._calls -= 1
             if wait is None:
                 self._open -= 1
                 self._queue_up(next(self._waiting, None), 0.0)
             else:
                 self._queue_up(listing, wait)
-            if self._open:
-                self._changed.notify()
-            else:
+            if not self._open:
                 self._changed.notify_all()
 
     def _queue_up(self, listing: Listing | None, wait: float) -> None:

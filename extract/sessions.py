@@ -5,6 +5,7 @@ Boto3's loader of service models is shared by the process, since each costs 10 m
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Mapping
@@ -21,8 +22,9 @@ from botocore.credentials import (
     CredentialProvider,
     DeferredRefreshableCredentials,
 )
-from botocore.exceptions import NoCredentialsError
+from botocore.exceptions import InvalidRegionError, NoCredentialsError
 from botocore.loaders import Loader, create_loader
+from botocore.parsers import ResponseParserError
 
 from extract.errors import TargetError
 from schemas import __version__
@@ -53,6 +55,23 @@ class Role:
         return _HOMES.get(self.partition, "us-east-1")
 
 
+def require_answer(response_dict: dict[str, Any], **_: object) -> None:
+    """botocore's `before-parse` hook: raises ResponseParserError where a good answer is none.
+
+    A proxy's page, say: botocore takes it for an answer without members, or trips over it.
+    """
+    operation, body = response_dict["context"]["operation_name"], response_dict["body"]
+    if response_dict["status_code"] >= 300 or f"<{operation}Response".encode() in body:
+        return
+    try:
+        is_answer = isinstance(json.loads(body), dict)
+    except ValueError:
+        is_answer = False
+    if not is_answer:
+        start = body[:60].decode(errors="replace")
+        raise ResponseParserError(f"what answered {operation} is not AWS, a proxy?: {start!r}")
+
+
 _loader_of_process = cache(create_loader)
 
 
@@ -77,11 +96,16 @@ class Sessions:
         config = self._once if service == "imagebuilder" else self._retried
         try:
             with self._lock:  # boto3 sessions are not safe to make clients from in several threads
-                return self._session(role_arn).client(
+                client = self._session(role_arn).client(
                     service, region_name=region, config=config, **credentials
                 )
+        except InvalidRegionError:
+            raise  # of a target whose region AWS has told: the others can be read
         except ValueError as error:  # botocore's own for an endpoint that is no URL
             raise TargetError(f"AWS_ENDPOINT_URL: {error}; give a URL", is_usage=True) from error
+        if service != "imagebuilder":  # whose listing looks at the bodies itself
+            client.meta.events.register("before-parse", require_answer)
+        return client
 
     @property
     def own_region(self) -> str | None:
@@ -92,6 +116,18 @@ class Sessions:
         with self._lock:
             region: str | None = self._session(None).region_name
             return region or os.environ.get("AWS_REGION")
+
+    @property
+    def asks_for_codes(self) -> bool:
+        """Whether the profile's role wants an MFA code, which a person types and which is good once."""
+        session = botocore.session.Session()
+        profiles = session.full_config.get("profiles", {})
+        name: str | None = session.profile or "default"
+        while own := profiles.pop(name, None):  # a profile may have itself for its source
+            if "mfa_serial" in own:
+                return True
+            name = own.get("source_profile")
+        return False
 
     @cached_property
     def known_regions(self) -> tuple[str, ...]:
@@ -117,11 +153,14 @@ class Sessions:
         return self._with_attempts(5)
 
     def _with_attempts(self, attempts: int) -> Config:
+        """All attempts together wait no longer than `read_timeout`."""
+        seconds = self.read_timeout / attempts
         return Config(
             retries={"total_max_attempts": attempts, "mode": "standard"},
-            connect_timeout=min(10.0, self.read_timeout),
-            read_timeout=self.read_timeout,
-            user_agent=f"imagelake/{__version__}",  # building boto3's own costs 0.1 ms a call
+            connect_timeout=min(10.0, seconds),
+            read_timeout=seconds,
+            user_agent=f"imagelake/{__version__}",  # building boto3's own costs 0.15 ms a call; no
+            # other part of a call was found that a setting could spare: tests/bench/calls.py
         )
 
     def _session(self, role_arn: str | None) -> boto3.Session:

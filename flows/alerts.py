@@ -125,7 +125,7 @@ def _committed(
 
 
 def _target(account_id: str, region: str) -> str:
-    return f"imagelake.target.{account_id}.{region}"
+    return one_line(f"imagelake.target.{account_id}.{region}")
 
 
 def _of_target(account_id: str, region: str) -> dict[str, str | None]:

@@ -17,7 +17,7 @@ import duckdb
 from flows.asking import cancellable
 from flows.formats import Format
 from flows.parameters import ParameterError
-from flows.terminal import printable, say, width_of
+from flows.terminal import counted, printable, say, width_of
 from flows.text_table import table_lines
 
 ASKED_TIMES: Final = 5
@@ -31,7 +31,13 @@ _REMOVED: Final = ("Cannot open file", "No files found that match", "404")
 
 Words, since the class differs: 1.x wraps it as InvalidInputException where the rows are fetched.
 """
+_CSV_END: Final = "\r\n"
 NO_ROWS: Final = "the statement has no rows to write"
+_FORMULAS: Final = (*"=+-@\t\r\n", *"\uff1d\uff0b\uff0d\uff20")
+"""What a text begins with that a spreadsheet computes instead of showing it.
+
+By OWASP's page on CSV injection: the signs, also those of full width, and the characters that it skips.
+"""
 _LAKE_PATHS: Final = ("/snapshot_date", "/_current/")
 
 Row = tuple[Any, ...]
@@ -45,29 +51,35 @@ def write_answer(
     out: TextIO,
     parameters: Mapping[str, Any] | None = None,
     most: int | None = None,
+    *,
+    times: int = ASKED_TIMES,
+    is_excel_safe: bool = False,
 ) -> int | None:
     """Asks the query and writes its rows to `out`, a batch at a time; returns how many.
 
     A statement that has no rows, as `set`, and a query without one, write nothing: None. A table, and
     CSV on a terminal, show control characters as escapes; else CSV, JSON and Parquet carry every
     value to the letter. Of more than `most` rows the rest is left out, which a line says. Where
-    clean-up took a file from under the query it is asked again, as long as none of its rows is
-    written. Ctrl-C ends the query and raises KeyboardInterrupt.
+    clean-up took a file from under the query it is asked again, so many `times` in all, as long as none
+    of its rows is written. `is_excel_safe`: no text begins a formula of a spreadsheet. Ctrl-C ends the
+    query and raises KeyboardInterrupt.
     """
     if form is Format.PARQUET:
-        return _write_parquet(connection, query, out, parameters)
+        return _write_parquet(connection, query, out, parameters, times)
     held = most or (None if form is Format.TABLE else HELD_ROWS)  # a table's widths are of all rows
-    answer = asked_again(lambda: _ask(connection, query, parameters, held))
+    answer = asked_again(lambda: _ask(connection, query, parameters, held), times)
     if answer is None:
         return None
     names, first = answer
     rows = iter(first) if most else chain(first, _rows(connection))
+    if is_excel_safe:
+        names, rows = list(_without_formulas(names)), map(tuple, map(_without_formulas, rows))
     count = _WRITERS[form](names, rows, out)
     in_all = _in_all(connection, count, out) if count == most else ""
     if in_all:
         say(f"({count:,} of {in_all} rows; `.rows all` shows all, `.save FILE` keeps them)")
     elif form is Format.TABLE:
-        out.write(f"({count:,} row{'' if count == 1 else 's'})\n")
+        out.write(f"({counted(count, 'row')})\n")
     return count
 
 
@@ -90,9 +102,9 @@ def distinct(names: Sequence[str]) -> list[str]:
     return keys
 
 
-def asked_again(ask: Callable[[], Asked]) -> Asked:
+def asked_again(ask: Callable[[], Asked], times: int = ASKED_TIMES) -> Asked:
     """What `ask` returns, which is called again where a file was taken from under it."""
-    for left in reversed(range(ASKED_TIMES)):
+    for left in reversed(range(times)):
         try:
             return ask()
         except duckdb.Error as error:
@@ -150,6 +162,7 @@ def _write_parquet(
     query: str,
     out: TextIO,
     parameters: Mapping[str, Any] | None,
+    times: int,
 ) -> int:
     if out.isatty():
         raise ParameterError(
@@ -157,16 +170,23 @@ def _write_parquet(
         )
     from flows.parquet_answer import ParquetAnswer  # pyarrow is imported where it is needed
 
-    answer = asked_again(lambda: ParquetAnswer(connection, query, parameters))
+    answer = asked_again(lambda: ParquetAnswer(connection, query, parameters), times)
     out.flush()
     count = answer.write(out.buffer)
     out.buffer.flush()
     return count
 
 
+def _without_formulas(values: Iterable[Any]) -> Iterator[Any]:
+    """The values; before a text that a spreadsheet would take for a formula stands an apostrophe."""
+    for value in values:
+        is_formula = isinstance(value, str) and value.startswith(_FORMULAS)
+        yield f"'{value}" if is_formula else value
+
+
 def _write_csv(names: Sequence[str], rows: Iterable[Row], out: TextIO) -> int:
     """To the letter, but on a terminal, which no value may command."""
-    writer = csv.writer(out, lineterminator="\n")
+    writer = csv.writer(_Lines(out), lineterminator=_CSV_END)
     shown = printable if out.isatty() else str
     writer.writerow([shown(name) for name in names])
     count = 0
@@ -174,6 +194,19 @@ def _write_csv(names: Sequence[str], rows: Iterable[Row], out: TextIO) -> int:
         writer.writerow([shown(_cell(value)) for value in row])
         count += 1
     return count
+
+
+class _Lines:
+    """A stream for rows of CSV, each ended as lines are here.
+
+    Python before 3.13 quotes a carriage return only where lines end with one: bare, it would end a row.
+    """
+
+    def __init__(self, out: TextIO) -> None:
+        self.out = out
+
+    def write(self, row: str) -> None:
+        self.out.write(row.removesuffix(_CSV_END) + "\n")
 
 
 def _write_json(names: Sequence[str], rows: Iterable[Row], out: TextIO) -> int:

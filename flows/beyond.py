@@ -1,4 +1,4 @@
-"""Whether a run goes beyond one machine, and whether it can: told without importing Prefect or Dask."""
+"""Whether a run goes beyond one process or machine, and whether it can: without Prefect or Dask."""
 
 from __future__ import annotations
 
@@ -16,17 +16,19 @@ if TYPE_CHECKING:
 REACHED_SECONDS: Final = 10.0
 
 
-def steps(parameters: SnapshotParameters, on_one_machine: Steps) -> Steps:
-    """The steps of a tracked run: those given, or with a Dask scheduler the same on its workers.
+def steps(parameters: SnapshotParameters, given: Steps) -> Steps:
+    """The steps of a run: those given in processes, or with a Dask scheduler on its workers.
 
     Raises ParameterError where the workers could not do them.
     """
     if parameters.dask_scheduler is None:
-        return on_one_machine
+        from flows.processes import steps_in_processes
+
+        return steps_in_processes(given)
     require_usable(parameters)
     from flows.on_dask import steps_on_dask  # only where it is asked for: Dask takes a second
 
-    return steps_on_dask(parameters, on_one_machine)
+    return steps_on_dask(parameters, given)
 
 
 def require_usable(parameters: SnapshotParameters) -> None:

@@ -14,7 +14,7 @@ import duckdb
 from flows.parameters import ParameterError
 from flows.terminal import printable
 from flows.text_table import cells, folded
-from lake.definitions import view_columns
+from lake.assembly import view_columns
 from schemas.tables import TABLES
 from schemas.view import View, column_comment, macros, views
 
@@ -87,7 +87,8 @@ def relations_of(warehouse: duckdb.DuckDBPyConnection) -> dict[str, Relation]:
     examples |= {table: ("", _newest_of(table)) for table in TABLES}
     found = {}
     for name, kind, comment, parameters in warehouse.execute(_RELATIONS).fetchall():
-        purpose, _, grain = comment.partition(" Grain: ")
+        purpose, _, rest = comment.partition(" Grain: ")
+        grain = rest.partition(". Measures: ")[0]
         found[name] = Relation(
             name,
             kind,
@@ -231,17 +232,20 @@ def _beside(left: list[str], words: str, width: int | None) -> Iterator[str]:
 
 
 _COLUMNS: Final = """
-select table_name, column_name, data_type, coalesce(comment, '')
+select if(schema_name = 'main', '', schema_name || '.') || table_name, column_name, data_type,
+    coalesce(comment, '')
 from duckdb_columns()
 where not internal
 order by table_oid, column_index
 """
 _RELATIONS: Final = """
-select view_name as name, 'view' as kind, coalesce(comment, '') as comment, null as parameters
+select if(schema_name = 'main', '', schema_name || '.') || view_name as name, 'view' as kind,
+    coalesce(comment, '') as comment, null as parameters
 from duckdb_views()
 where not internal
 union all
-select table_name, 'table', coalesce(comment, ''), null
+select if(schema_name = 'main', '', schema_name || '.') || table_name, 'table',
+    coalesce(comment, ''), null
 from duckdb_tables()
 where not internal
 union all

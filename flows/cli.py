@@ -18,18 +18,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows import cli_asking, cli_report, cli_serving, cli_upkeep
+from flows import cli_asking, cli_export, cli_report, cli_serving, cli_superset, cli_upkeep
 from flows.deploying import OF_ONE_RUN
 from flows.mistakes import errors_in_one_line
 from flows.options import ConfigFile, load, with_parameter_options
-from flows.parameters import (
-    LakeParameters,
-    MaintainParameters,
-    ParameterError,
-    RebuildParameters,
-    SnapshotParameters,
-)
+from flows.parameters import LakeParameters, ParameterError, SnapshotParameters
 from flows.terminal import say, show
+from flows.upkeep_parameters import MaintainParameters, RebuildParameters
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import State
@@ -113,26 +108,23 @@ def _check(
 
 
 def _take_untracked(parameters: SnapshotParameters) -> Summary:
-    import gc
-
     from rich.console import Console
 
-    from flows.pipeline import take_snapshot
+    from flows import beyond
+    from flows.pipeline import PLAIN, take_snapshot
+    from flows.starting import spared
     from flows.telemetry import observed
     from flows.watch import Bars, Lines
 
-    gc.freeze()  # what the imports made stays: collecting it again costs CPU on every page
-    gc.set_threshold(50_000, 20, 50)
     console = Console(stderr=True)
     bars = Bars(console) if console.is_terminal else None
     try:
-        with bars or nullcontext():
-            take = partial(take_snapshot, parameters, watch=bars or Lines(say))
+        with spared(), bars or nullcontext():
+            steps = beyond.steps(parameters, PLAIN)
+            take = partial(take_snapshot, parameters, steps, bars or Lines(say))
             return observed(take, say)
     except KeyboardInterrupt:
         raise typer.Abort from None  # click would end the process without a word
-    finally:
-        gc.unfreeze()  # libraries that count what they leak at the end would count all of it
 
 
 def _take_tracked(parameters: SnapshotParameters, *, is_temporary: bool) -> Summary:
@@ -146,8 +138,10 @@ def _take_tracked(parameters: SnapshotParameters, *, is_temporary: bool) -> Summ
     else:
         tracking.require_reachable()
     from flows.snapshot import snapshot
+    from flows.starting import spared
 
-    state: State[Summary] = snapshot(parameters, return_state=True)  # type: ignore[assignment]  # the flow returns a state, which Prefect hands on as its own
+    with spared():
+        state: State[Summary] = snapshot(parameters, return_state=True)  # type: ignore[assignment]  # the flow returns a state, which Prefect hands on as its own
     return state.result()
 
 
@@ -163,9 +157,11 @@ app.command("status")(
     with_parameter_options(cli_asking.status, LakeParameters, without=cli_asking.OF_WRITING)
 )
 app.command("views")(cli_asking.views)
+app.command("export")(cli_export.export)
 app.command("report")(
     with_parameter_options(cli_report.report, LakeParameters, without=cli_asking.OF_WRITING)
 )
+app.command("superset-bundle")(cli_superset.superset_bundle)
 
 
 @app.command()

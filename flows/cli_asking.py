@@ -22,7 +22,7 @@ Warehouse = Annotated[
 ]
 Form = Annotated[Format, typer.Option("--format", help="How to print the rows.")]
 DEFAULTS: Final = SnapshotParameters()
-OF_WRITING: Final = ("lake", "visibility_seconds", "s3_sse", "s3_kms_key")
+OF_WRITING: Final = ("lake", "materialize", "visibility_seconds", "s3_sse", "s3_kms_key")
 """What a command need not be told that only reads the lake of a warehouse."""
 
 
@@ -42,6 +42,15 @@ def sql(
         Path | None,
         typer.Option(help="A file for the rows, which is there whole or not at all."),
     ] = None,
+    no_external: Annotated[
+        bool,
+        typer.Option(
+            "--no-external",
+            help="For shared use: answer questions of the lake alone; read no other file, write none, "
+            "load no extension, change no setting.",
+            envvar=f"{ENVIRONMENT_PREFIX}NO_EXTERNAL",
+        ),
+    ] = False,
 ) -> None:
     """Ask the warehouse in SQL, read-only.
 
@@ -49,11 +58,11 @@ def sql(
     SQL it is a shell with history and completion.
     """
     from flows.shell import run_sql
-    from lake.warehouse import connect
+    from lake.opening import connect
 
     with connect(warehouse) as connection:
         try:
-            is_good = run_sql(connection, query, form, out)
+            is_good = run_sql(connection, query, form, out, is_confined=no_external)
         except KeyboardInterrupt:
             raise typer.Abort from None  # click would end the process without a word
         except BrokenPipeError:
@@ -73,7 +82,7 @@ def status(
 ) -> None:
     """Show the newest snapshot and how complete and fresh each target is."""
     from flows.status import verify_lake, write_status
-    from lake.warehouse import connect, lake_of
+    from lake.opening import connect, lake_of
 
     parameters = load(LakeParameters, options, config)
     with connect(parameters.warehouse) as connection:

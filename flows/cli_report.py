@@ -40,7 +40,7 @@ def report(
     from datetime import UTC, datetime
 
     from flows.report.writing import write_report
-    from lake.warehouse import connect
+    from lake.opening import connect
 
     parameters = load(LakeParameters, options, config)
     with connect(parameters.warehouse) as connection:

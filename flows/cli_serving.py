@@ -11,13 +11,8 @@ import typer
 from flows.deploying import CRON, MAINTAIN_CRON, RETRIES, TIMEZONE, cron, deployed, time_zone
 from flows.loading import Model
 from flows.options import ConfigFile, load
-from flows.parameters import (
-    ENVIRONMENT_PREFIX,
-    LakeParameters,
-    MaintainParameters,
-    ParameterError,
-    SnapshotParameters,
-)
+from flows.parameters import ENVIRONMENT_PREFIX, LakeParameters, ParameterError, SnapshotParameters
+from flows.upkeep_parameters import MaintainParameters
 
 if TYPE_CHECKING:
     from prefect import Flow

@@ -8,8 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from flows.options import ConfigFile, load
-from flows.parameters import LakeParameters, MaintainParameters, RebuildParameters
+from flows.parameters import LakeParameters, ParameterError
 from flows.terminal import printable, say, show
+from flows.upkeep_parameters import MaintainParameters, RebuildParameters
 
 
 def rebuild(config: ConfigFile = None, **options: Any) -> None:
@@ -61,11 +62,19 @@ def publish(
     config: ConfigFile = None,
     **options: Any,
 ) -> None:
-    """Build a warehouse of live views over a lake."""
+    """Build a warehouse over a lake: live views, a frozen copy, or tables."""
+    from flows import publishing
     from flows.planning import existing_lake
-    from lake import warehouse
+    from lake.warehouse import publish_pinned
 
     parameters = load(LakeParameters, options, config)
+    if pinned and parameters.materialize:
+        raise ParameterError(
+            "--pinned, --materialize: a warehouse is frozen views or tables; give one of them"
+        )
     lake = existing_lake(parameters)
-    is_new = (warehouse.publish_pinned if pinned else warehouse.publish)(lake, parameters.warehouse)
+    if pinned:
+        is_new = publish_pinned(lake, parameters.warehouse)
+    else:
+        is_new = publishing.publish(lake, parameters)
     typer.echo(f"{parameters.warehouse}: {'built' if is_new else 'up to date'}")

@@ -99,6 +99,10 @@ def _offered(
         owner = before[-2].word.strip('"').lower()
         if owner in mentioned:
             yield from _columns([mentioned[owner]])
+        within = f"{owner}."
+        inside = [relation for name, relation in relations.items() if name.startswith(within)]
+        for offer in _names(inside):
+            yield Candidate(offer.text.removeprefix(within), offer.meaning)
         return
     if last not in _BEFORE_RELATIONS:
         yield from _columns(mentioned.values())
@@ -115,15 +119,18 @@ def _mentioned(statement: list[Token], relations: Mapping[str, Relation]) -> dic
     """The relations that the statement names, by their names and by the aliases that it gives them."""
     found: dict[str, Relation] = {}
     for place, token in enumerate(statement):
-        relation = relations.get(token.word.strip('"').lower())
+        name = token.word.strip('"').lower()
+        is_within = place > 1 and statement[place - 1].word == "."
+        within = statement[place - 2].word.strip('"').lower() if is_within else ""
+        relation = relations.get(f"{within}.{name}") or relations.get(name)
         if relation is None:
             continue
-        found[relation.name] = relation
+        found[name] = relation
         following = [later.word.strip('"').lower() for later in statement[place + 1 : place + 3]]
         alias = following[1] if following[:1] == ["as"] and len(following) > 1 else following[:1]
-        for name in [alias] if isinstance(alias, str) else alias:
-            if _PLAIN.fullmatch(name) and name not in _NO_ALIASES:
-                found[name] = relation
+        for other in [alias] if isinstance(alias, str) else alias:
+            if _PLAIN.fullmatch(other) and other not in _NO_ALIASES:
+                found[other] = relation
     return found
 
 
@@ -149,7 +156,8 @@ def _columns(relations: Iterable[Relation]) -> Iterator[Candidate]:
 def _names(relations: Iterable[Relation]) -> Iterator[Candidate]:
     for relation in relations:
         suffix = "(" if relation.kind == MACRO else ""
-        yield Candidate(_quoted(relation.name) + suffix, relation.kind)
+        name = ".".join(map(_quoted, relation.name.split(".")))
+        yield Candidate(name + suffix, relation.kind)
 
 
 def _quoted(name: str) -> str:

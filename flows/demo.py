@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Final
@@ -19,7 +20,7 @@ from extract.emulator.settings import REGIONS
 from flows.answers import write_answer
 from flows.formats import Format
 from flows.parameters import SnapshotParameters
-from flows.pipeline import take_snapshot
+from flows.pipeline import Summary, take_snapshot
 from flows.questions import questions
 from flows.summary import exit_status, sentence
 from lake.warehouse import connect
@@ -33,14 +34,8 @@ FOLDER: Final = Path("data/demo")
 def main(folder: Path = FOLDER) -> None:
     """Takes the history into `folder`, which is made anew, and prints the answers."""
     shutil.rmtree(folder, ignore_errors=True)
-    lake, warehouse = folder / "lake", folder / "imagelake.duckdb"
-    dates = [LAST_DATE - timedelta(days=DAYS - 1 - day) for day in range(DAYS)]
-    with start(clock=_noon(dates[0])) as emulator:
-        os.environ.update(emulator.environment())
-        _say(f"{DAYS} daily snapshots of 3 accounts x 4 regions, from a local endpoint:")
-        for day in dates[:-1]:
-            _take(emulator, day, lake, warehouse)
-        _take_tracked(emulator, dates[-1], lake, warehouse)
+    warehouse = folder / "imagelake.duckdb"
+    take_history(folder / "lake", warehouse, LAST_DATE, _take_tracked)
     with connect(warehouse) as connection:
         for question in questions():
             _say(f"\n{question.asks}")
@@ -48,9 +43,30 @@ def main(folder: Path = FOLDER) -> None:
     _say(f'\nAsk your own: .venv/bin/imagelake sql --warehouse {warehouse} "from golden_amis"')
 
 
-def _take(emulator: Emulator, day: date, lake: Path, warehouse: Path) -> None:
+def take_history(
+    lake: Path,
+    warehouse: Path,
+    last_date: date,
+    take_last: Callable[[Emulator, date, Path, Path], object],
+) -> None:
+    """The snapshots of two weeks, the last of them, on which a region is denied, by `take_last`."""
+    dates = [last_date - timedelta(days=DAYS - 1 - day) for day in range(DAYS)]
+    with start(clock=_noon(dates[0])) as emulator:
+        os.environ.update(emulator.environment())
+        _say(f"{DAYS} daily snapshots of 3 accounts x 4 regions, from a local endpoint:")
+        for day in dates[:-1]:
+            summary = take(emulator, day, lake, warehouse)
+            if exit_status(summary):
+                raise SystemExit(f"{day}: {sentence(summary)}")
+            _say(f"  {day}  {sentence(summary)}, {summary.seconds:.1f} s")
+        emulator.set_faults(DENIED, {"always": "access_denied"})
+        take_last(emulator, dates[-1], lake, warehouse)
+
+
+def take(emulator: Emulator, day: date, lake: Path, warehouse: Path) -> Summary:
+    """The snapshot of a day, untracked, in this process."""
     emulator.set_clock(_noon(day))
-    summary = take_snapshot(
+    return take_snapshot(
         SnapshotParameters(
             lake=str(lake),
             warehouse=warehouse,
@@ -59,15 +75,11 @@ def _take(emulator: Emulator, day: date, lake: Path, warehouse: Path) -> None:
             role_arn=emulator.role_arns(),
         )
     )
-    if exit_status(summary):
-        raise SystemExit(f"{day}: {sentence(summary)}")
-    _say(f"  {day}  {sentence(summary)}, {summary.seconds:.1f} s")
 
 
 def _take_tracked(emulator: Emulator, day: date, lake: Path, warehouse: Path) -> None:
     """The last day, as `imagelake run --track` takes it: a run of the Prefect flow."""
     emulator.set_clock(_noon(day))
-    emulator.set_faults(DENIED, {"always": "access_denied"})
     _say(f"  {day}  tracked by Prefect, on a temporary server (about 20 s)")
     options = [
         *("--lake", str(lake), "--warehouse", str(warehouse), "--date", day.isoformat()),

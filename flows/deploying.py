@@ -14,13 +14,8 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from flows.loading import load_parameters
-from flows.parameters import (
-    ENVIRONMENT_PREFIX,
-    LakeParameters,
-    MaintainParameters,
-    ParameterError,
-    SnapshotParameters,
-)
+from flows.parameters import ENVIRONMENT_PREFIX, LakeParameters, ParameterError, SnapshotParameters
+from flows.upkeep_parameters import MaintainParameters
 
 CRON: Final = "0 2 * * *"
 """When snapshots are taken where nothing else is said: every day at 02:00."""

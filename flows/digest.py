@@ -12,8 +12,7 @@ from flows.coverage import Shown
 from flows.markdown import escaped, table
 from flows.pipeline import Summary
 from flows.summary import last_read, worst_first
-from flows.terminal import printable
-from flows.watch import counted
+from flows.terminal import counted, printable
 from lake.effects import Effects, Found
 
 MOST_LISTED: Final = 20

@@ -15,6 +15,13 @@ class Format(StrEnum):
     PARQUET = "parquet"
 
 
+class FileFormat(StrEnum):
+    """How views are exported."""
+
+    PARQUET = "parquet"
+    CSV = "csv"
+
+
 class Listing(StrEnum):
     """How views and tables are listed."""
 

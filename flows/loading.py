@@ -18,12 +18,11 @@ from pydantic import ValidationError
 from flows.parameters import (
     ENVIRONMENT_PREFIX,
     LakeParameters,
-    MaintainParameters,
     ParameterError,
-    RebuildParameters,
     SnapshotParameters,
     did_you_mean,
 )
+from flows.upkeep_parameters import MaintainParameters, RebuildParameters
 
 Model = TypeVar("Model", bound=LakeParameters)
 

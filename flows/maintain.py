@@ -9,8 +9,9 @@ from prefect.runtime import deployment
 from prefect.states import Completed
 
 from flows.deploying import require_lasting
-from flows.parameters import MaintainParameters
+from flows.terminal import printable_errors
 from flows.upkeep import maintain_lake, maintain_lines
+from flows.upkeep_parameters import MaintainParameters
 
 
 @flow(name="maintain", persist_result=False)
@@ -22,7 +23,8 @@ def maintain(parameters: MaintainParameters) -> State[Any]:
     logger = get_run_logger()
     if deployment.id:
         require_lasting(parameters)
-    done = maintain_lake(parameters, lambda line: logger.info("%s", line))
+    with printable_errors():
+        done = maintain_lake(parameters, lambda line: logger.info("%s", line))
     lines = list(maintain_lines(done, is_dry=parameters.dry_run))
     for line in lines:
         logger.info("%s", line)

@@ -8,10 +8,9 @@ scheduler or with another imagelake ends the run before anything is committed.
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import datetime
 from importlib.metadata import version
-from threading import Lock
 from typing import Any, Final
 
 import distributed
@@ -22,18 +21,16 @@ from prefect.cache_policies import NO_CACHE
 from prefect_dask.task_runners import DaskTaskRunner
 
 from extract.targets import TargetOutcome
-from flows.batches import BatchRead, batches_of, move_pages, outcomes_of_batches, remove_files
+from flows.apart import steps_apart
+from flows.batches import BatchRead, batches_of, move_pages
 from flows.beyond import REACHED_SECONDS, unreachable
 from flows.parameters import SnapshotParameters
 from flows.pipeline import Steps
 from flows.planning import Plan, lake_of
-from flows.reading import with_regions_told_apart
-from flows.watch import LINE_SECONDS, Silent, Watch, counted
+from flows.terminal import counted, printable_errors
+from flows.watch import LINE_SECONDS, Telling, Told, Watch
 from flows.worker import Batch, other_version, read_batch
-from flows.writing import Written
 from lake.commit import CommitError
-from lake.records import Commit
-from lake.storage import StorageError
 from schemas import __version__
 
 WORKERLESS_SECONDS: Final = 180.0
@@ -42,9 +39,10 @@ POLL_SECONDS: Final = 2.0
 
 
 @task(name="read", task_run_name="read batch {batch.number}", cache_policy=NO_CACHE)
+@printable_errors()
 def read(parameters: SnapshotParameters, batch: Batch) -> BatchRead:
     """Reads a batch on a worker, which has its credentials from its own environment."""
-    return read_batch(parameters, batch, _ToFlow(batch.plan.run.run_id))
+    return read_batch(parameters, batch, _to_flow(batch.plan.run.run_id))
 
 
 def steps_on_dask(parameters: SnapshotParameters, steps: Steps) -> Steps:
@@ -57,25 +55,13 @@ def steps_on_dask(parameters: SnapshotParameters, steps: Steps) -> Steps:
     with _client(address) as client:
         await_workers(client)
         require_same_version(client)
-    batches: list[BatchRead] = []
+    return steps_apart(steps, _read_and_move)
 
-    def land(parameters: SnapshotParameters, plan: Plan, watch: Watch) -> tuple[TargetOutcome, ...]:
-        batches.extend(read_on_workers(parameters, plan, watch))
-        move_pages(lake_of(parameters), plan.run, batches)
-        return tuple(with_regions_told_apart(outcomes_of_batches(plan.targets, batches)))
 
-    def write(
-        parameters: SnapshotParameters, plan: Plan, outcomes: tuple[TargetOutcome, ...]
-    ) -> Written:
-        return steps.write(parameters, replace(plan, batches=tuple(batches)), outcomes)
-
-    def commit(parameters: SnapshotParameters, plan: Plan, written: Written) -> Commit:
-        record = steps.commit(parameters, plan, written)
-        with suppress(OSError, StorageError):  # it is committed; a clean-up removes what stays
-            remove_files(lake_of(parameters), plan.run)
-        return record
-
-    return replace(steps, land=land, write=write, commit=commit)
+def _read_and_move(parameters: SnapshotParameters, plan: Plan, watch: Watch) -> list[BatchRead]:
+    batches = read_on_workers(parameters, plan, watch)
+    move_pages(lake_of(parameters), plan.run, batches)
+    return batches
 
 
 def read_on_workers(parameters: SnapshotParameters, plan: Plan, watch: Watch) -> list[BatchRead]:
@@ -187,38 +173,21 @@ def _result(future: Any, number: int, count: int) -> BatchRead:
     return result
 
 
-class _ToFlow(Silent):
+def _to_flow(topic: str) -> Telling:
     """On a worker: tells the flow what its listings do, by way of the scheduler."""
+    worker = distributed.get_worker()
 
-    def __init__(self, topic: str) -> None:
-        self._worker = distributed.get_worker()
-        self._topic = topic
-        self._told: dict[str, float] = {}
+    def tell(outcome: TargetOutcome) -> None:
+        told = {
+            member: value.isoformat() if isinstance(value, datetime) else value
+            for member, value in asdict(outcome).items()
+        }
+        worker.log_event(topic, {"outcome": told})  # Dask adds who tells it
 
-    def called(self, outcome: TargetOutcome) -> None:
-        """Tells a target's end, and every few seconds how far it is."""
-        name, now = str(outcome), time.monotonic()
-        if outcome.status or now - self._told.setdefault(name, now) >= LINE_SECONDS:
-            self._told[name] = now
-            told = {
-                member: value.isoformat() if isinstance(value, datetime) else value
-                for member, value in asdict(outcome).items()
-            }
-            self._worker.log_event(self._topic, {"outcome": told})  # Dask adds who tells it
+    return Telling(tell, LINE_SECONDS)
 
 
 def _told(watch: Watch) -> Callable[[tuple[float, dict[str, Any]]], None]:
-    """Hands on what workers tell; the end of a target once, be its batch read again."""
-    ended: set[str] = set()
-    lock = Lock()
-
-    def told(event: tuple[float, dict[str, Any]]) -> None:
-        outcome = convert(event[1]["outcome"], TargetOutcome)
-        with lock:
-            if str(outcome) in ended:
-                return
-            if outcome.status:
-                ended.add(str(outcome))
-        watch.called(outcome)
-
-    return told
+    """Hands on what workers tell."""
+    told = Told(watch)
+    return lambda event: told.hand_on(convert(event[1]["outcome"], TargetOutcome))

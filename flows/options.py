@@ -42,6 +42,7 @@ _METAVARS: Final = {
     "page_size": "N",
     "max_items": "N",
     "concurrency": "N",
+    "processes": "N",
     "dask_scheduler": "ADDRESS",
     "target_seconds": "SECONDS",
     "run_seconds": "SECONDS",

@@ -73,6 +73,11 @@ class LakeParameters(BaseModel):
     warehouse: Path = Field(
         Path("data/imagelake.duckdb"), description="The DuckDB file of views over the lake."
     )
+    materialize: bool = Field(
+        False,
+        description="Build the warehouse of tables, which is read without the lake, in place of "
+        "views.",
+    )
     visibility_seconds: float | None = Field(
         None,
         gt=0,
@@ -156,7 +161,14 @@ class SnapshotParameters(LakeParameters):
     starting_token: str | None = Field(
         None, min_length=1, description="Go on where a truncated listing stopped: its resume token."
     )
-    concurrency: int = Field(16, ge=1, le=256, description="Calls under way at a time.")
+    concurrency: int = Field(16, ge=1, le=256, description="Most calls under way at a time.")
+    processes: int | None = Field(
+        None,
+        ge=1,
+        le=64,
+        description="Processes that read the targets and share the calls (default: one, or one a core "
+        "where the newest snapshot was large).",
+    )
     dask_scheduler: str | None = Field(
         None,
         pattern=r"^(tcp|tls)://[^/\s]+:[0-9]+$",
@@ -214,11 +226,13 @@ class SnapshotParameters(LakeParameters):
         return filters
 
     @model_validator(mode="after")
-    def _one_list_for_one_token(self) -> "SnapshotParameters":
+    def _go_together(self) -> "SnapshotParameters":
         if self.starting_token and self.owner != [SELF]:
             raise ValueError("--starting-token: a token goes on with owner Self only")
         if self.image_version_arn and len(self.owner) > 1:
             raise ValueError("--image-version-arn: one image has one owner; give --owner once")
+        if self.processes is not None and self.dask_scheduler is not None:
+            raise ValueError("--processes: with --dask-scheduler its workers read; leave one out")
         return self
 
     def request(self) -> Request:
@@ -236,56 +250,3 @@ class SnapshotParameters(LakeParameters):
     def to_json(self) -> str:
         """The parameters as `snapshots.parameters` shows them: secrets are masked."""
         return self.model_dump_json(exclude_defaults=True)
-
-
-class RebuildParameters(LakeParameters):
-    """Which dates to derive again from their raw pages."""
-
-    date: datetime.date | None = Field(None, description="The date to rebuild.")
-    all: bool = Field(False, description="Rebuild every date.")
-
-    @model_validator(mode="after")
-    def _one_or_all(self) -> "RebuildParameters":
-        if self.date is None and not self.all:
-            raise ValueError("give --date YYYY-MM-DD, or --all for every date")
-        return self
-
-    @property
-    def one_date(self) -> datetime.date | None:
-        """The date to rebuild; None for all, also where a file of `run`'s parameters names one."""
-        return None if self.all else self.date
-
-
-class MaintainParameters(LakeParameters):
-    """What to keep, and for how long."""
-
-    keep_days: int | None = Field(
-        None,
-        ge=1,
-        le=MOST_DAYS,
-        description="Remove dates older than so many days (default: keep every date).",
-    )
-    keep_monthly: int = Field(
-        0, ge=0, le=MOST_DAYS, description="Of so many months before, keep the last date of each."
-    )
-    keep_raw_days: int | None = Field(
-        None,
-        ge=1,
-        le=MOST_DAYS,
-        description="Remove raw pages older than so many days (default: keep them).",
-    )
-    grace_hours: float = Field(
-        168.0,
-        ge=0,
-        le=24 * MOST_DAYS,
-        description="Remove a superseded run, or the pages of one that never committed, so many "
-        "hours after.",
-    )
-    orphan_hours: float = Field(
-        24.0,
-        ge=0,
-        le=24 * MOST_DAYS,
-        description="Remove files that no commit names when they are so many hours old.",
-    )
-    compact: bool = Field(True, description="Rewrite a date whose tables are in many small files.")
-    dry_run: bool = Field(False, description="Say what would go and how much; remove nothing.")

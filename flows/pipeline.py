@@ -13,19 +13,24 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Final
 
+import pyarrow as pa
+
 from extract.errors import NO_CREDENTIALS, TargetError
 from extract.targets import TargetOutcome
+from flows.batches import staged_for
 from flows.coverage import Shown
 from flows.parameters import SnapshotParameters
 from flows.planning import Plan, lake_of, naming_a_full_disk, plan
+from flows.publishing import publish
 from flows.reading import held_landing, land
+from flows.terminal import counted
 from flows.timing import Stage, Timing
-from flows.watch import Silent, Watch, counted
+from flows.watch import Silent, Watch
 from flows.writing import Written, write
 from lake.carry import TargetKey, raw_runs_fact
 from lake.commit import commit
+from lake.opening import current_captures
 from lake.records import Commit
-from lake.warehouse import current_captures, publish
 from schemas.snapshots import COMPLETE, FAILED
 
 
@@ -93,8 +98,8 @@ def commit_run(parameters: SnapshotParameters, plan: Plan, written: Written) -> 
 
 
 def publish_warehouse(parameters: SnapshotParameters) -> bool:
-    """Builds the warehouse where there is none, or its views have changed."""
-    return publish(lake_of(parameters), parameters.warehouse)
+    """Builds the warehouse where there is none, or it is not as it should be."""
+    return publish(lake_of(parameters), parameters)
 
 
 PLAIN: Final = Steps(plan, land, write, commit_run, publish_warehouse)
@@ -115,16 +120,20 @@ def take_snapshot(
     with naming_a_full_disk(lake), environment_of(parameters) as parameters:
         plan = steps.plan(parameters)
         watch.planned(plan.targets)
-        with held_landing(parameters, plan) as is_taken_over:
+        with staged_for(lake, plan.run), held_landing(parameters, plan) as is_taken_over:
             if is_taken_over:
                 watch.doing("going on with the pages of an interrupted run")
             outcomes = steps.land(parameters, plan, watch)
+            _give_memory_back()
             _require_something_read(outcomes)
             watch.doing("writing the tables")
             written = steps.write(parameters, plan, outcomes)
+            _give_memory_back()
             watch.doing("committing")
             steps.commit(parameters, plan, written)
     last_whole: dict[TargetKey, date] = {}
+    if parameters.materialize:
+        watch.doing("building the warehouse")
     problems = [
         _problem_of(lambda: lake.forget(plan.run.raw_folder)),
         _problem_of(lambda: steps.publish(parameters)),
@@ -146,6 +155,11 @@ def take_snapshot(
         written_bytes=sum(f.size_bytes for files in written.manifest.values() for f in files),
         stages=tuple(timing.stages),
     )
+
+
+def _give_memory_back() -> None:
+    """What a step freed is the system's again before the next one adds to it: 60 MB at the peak."""
+    pa.default_memory_pool().release_unused()
 
 
 def _problem_of(step: Callable[[], object]) -> str | None:

@@ -18,6 +18,7 @@ from extract.targets import Scope, Target, account_of_role, resolve_targets
 from flows.batches import BatchRead
 from flows.coverage import loses_builds
 from flows.parameters import LakeParameters, ParameterError, SnapshotParameters
+from flows.publishing import kind_of
 from lake.carry import earlier_run
 from lake.location import open_lake
 from lake.records import newest_content
@@ -47,7 +48,7 @@ def plan(parameters: SnapshotParameters) -> Plan:
     """Who is to be asked what: resolves accounts and regions, and refuses what would lose data."""
     run = Run.begin(datetime.now(UTC), parameters.date)
     lake = lake_of(parameters)
-    require_replaceable(parameters.warehouse)
+    require_replaceable(parameters.warehouse, kind_of(parameters))
     _refuse_mixing(lake, parameters)
     request = parameters.request()
     targets = resolve_targets(sessions_of(parameters), scope_of(parameters))

@@ -26,8 +26,12 @@ class QueryError(Exception):
 
 
 def tell_places(connection: duckdb.DuckDBPyConnection) -> None:
-    """Has the connection's errors carry the place of what is wrong, for `query_error`."""
+    """Has the connection's errors carry the place of what is wrong, for `query_error`.
+
+    And has it take no unknown name for a variable of this process, which only a notebook wants.
+    """
     connection.execute("set errors_as_json = true")
+    connection.execute("set python_enable_replacements = false")
 
 
 def query_error(error: duckdb.Error, statement: Statement, width: int) -> QueryError:
@@ -39,11 +43,21 @@ def query_error(error: duckdb.Error, statement: Statement, width: int) -> QueryE
             f"{' '.join(told.split())}; a clean-up took the file from under the query: ask again",
             is_usage=False,
         )
+    if isinstance(error, duckdb.InterruptException):  # nobody's Ctrl-C, which raises another error
+        return QueryError(
+            "the query failed, and of several threads DuckDB named the one that it stopped: ask again "
+            "after `set threads = 1` to see why"
+        )
     encoded = statement.text.encode()
     if place is None or not 0 <= place <= len(encoded):
         return QueryError(told)
     before = encoded[:place].decode(errors="ignore")
     return QueryError(f"{told}\n\n{_underlined(statement, len(before), width)}")
+
+
+def words_of(error: duckdb.Error) -> str:
+    """What DuckDB says of it, in one line."""
+    return " ".join(_parts(str(error))[1].split())
 
 
 def _parts(words: str) -> tuple[str, str, int | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import defaultdict
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
@@ -49,23 +50,27 @@ def land(
 
     Each target goes on after the last of its pages that are there already.
     """
-    return tuple(with_regions_told_apart(read_targets(parameters, plan, watch)))
+    landed = landed_pages(landing_of(parameters, plan))
+    outcomes = read_targets(parameters, plan, watch or Silent(), landed)
+    lake_of(parameters).keep(plan.run.raw_folder)
+    return tuple(with_regions_told_apart(outcomes))
 
 
 def read_targets(
-    parameters: SnapshotParameters, plan: Plan, watch: Watch | None = None
+    parameters: SnapshotParameters,
+    plan: Plan,
+    watch: Watch,
+    pages: Iterable[LandedPage] = (),
+    label: str = "",
 ) -> list[TargetOutcome]:
-    """What `land` does, where other targets of the run may be read elsewhere.
+    """Reads the targets, after those of their pages that are there, where others are read elsewhere.
 
     Only with all of them can it be told which regions are not there.
     """
-    watch, sessions = watch or Silent(), sessions_of(parameters)
-    directory = landing_of(parameters, plan)
-    landed: dict[TargetKey, list[LandedPage]] = defaultdict(list)
-    for page in landed_pages(directory):
-        landed[page.account_id, page.region].append(page)
+    sessions = sessions_of(parameters)
+    landed = pages_by_target(pages)
     limits = _limits(parameters)
-    with LandingWriter(directory) as landing:
+    with LandingWriter(landing_of(parameters, plan), label) as landing:
         listings = []
         for target in plan.targets:
             listing = Listing(
@@ -73,9 +78,15 @@ def read_targets(
             )
             listing.go_on(landed[target.account_id, target.region])
             listings.append(listing)
-        outcomes = run_listings(listings, parameters.concurrency, watch.called)
-    lake_of(parameters).keep(plan.run.raw_folder)
-    return outcomes
+        return run_listings(listings, parameters.concurrency, watch.called)
+
+
+def pages_by_target(pages: Iterable[LandedPage]) -> dict[TargetKey, list[LandedPage]]:
+    """The pages of each target, in their order."""
+    landed: dict[TargetKey, list[LandedPage]] = defaultdict(list)
+    for page in pages:
+        landed[page.account_id, page.region].append(page)
+    return landed
 
 
 def try_targets(

@@ -6,18 +6,21 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import duckdb
 
 from flows.answer_file import answer_file
 from flows.answers import NO_ROWS, write_answer
-from flows.catalog import Relation, describe_one, named, relations_of, summarize
+from flows.confined import OPTION, refusal
 from flows.formats import Format, format_of
 from flows.parameters import ParameterError
-from flows.query_errors import QueryError, query_error, tell_places
+from flows.query_errors import QueryError, query_error, words_of
 from flows.statements import Statement, is_command
-from flows.terminal import printable, say, show, width_of
+from flows.terminal import counted, printable, say, show, width_of
+
+if TYPE_CHECKING:
+    from flows.catalog import Relation
 
 MOST_ROWS: Final = 1_000
 """Rows that a shell on a terminal shows of an answer until it is told otherwise."""
@@ -41,12 +44,19 @@ def ask(
     form: Format,
     path: Path | None = None,
     most: int | None = None,
+    *,
+    is_confined: bool = False,
 ) -> None:
-    """Writes the statement's answer to stdout, or to a file. Raises QueryError where it fails."""
+    """Writes the statement's answer to stdout, or to a file. Raises QueryError where it fails.
+
+    Where it `is_confined`, a statement that does more than ask is refused.
+    """
     try:
         statement.text.encode()
     except UnicodeEncodeError as error:
         raise QueryError("the statement is no valid UTF-8") from error
+    if is_confined and (why := refusal(statement.text)):
+        raise QueryError(why)
     try:
         if path is None:
             write_answer(connection, statement.text, form, sys.stdout, most=most)
@@ -56,8 +66,10 @@ def ask(
             count = write_answer(connection, statement.text, form, out)
             if count is None:
                 raise ParameterError(NO_ROWS)
-        say(printable(f"{path}: {count:,} row{'' if count == 1 else 's'}"))
+        say(printable(f"{path}: {counted(count, 'row')}"))
     except duckdb.Error as error:
+        if is_confined and isinstance(error, duckdb.PermissionException):
+            raise QueryError(f"{OPTION}: {words_of(error)}") from error
         width = width_of(sys.stderr) or _UNNAMED_WIDTH
         raise query_error(error, statement, width) from error
     except UnicodeEncodeError as error:
@@ -72,13 +84,11 @@ class Session:
     connection: duckdb.DuckDBPyConnection
     form: Format
     most: int | None = None
+    is_confined: bool = False
     is_good: bool = True
     is_over: bool = False
     _save: Path | None = None
     _relations: dict[str, Relation] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        tell_places(self.connection)
 
     def take(self, statement: Statement) -> None:
         """Does as told; what is wrong is said in words, and ends nothing."""
@@ -89,7 +99,7 @@ class Session:
                 self._relations = {}  # it may make some
                 path, self._save = self._save, None
                 form = (format_of(path) if path else None) or self.form
-                ask(self.connection, statement, form, path, self.most)
+                ask(self.connection, statement, form, path, self.most, is_confined=self.is_confined)
         except BrokenPipeError:
             raise
         except (QueryError, ParameterError, OSError) as error:
@@ -98,6 +108,8 @@ class Session:
 
     def relations(self) -> dict[str, Relation]:
         """What can be queried now, by name; what was known before where the warehouse cannot say."""
+        from flows.catalog import relations_of  # what a statement alone does not need
+
         if not self._relations:
             try:
                 self._relations = relations_of(self.connection)
@@ -125,9 +137,13 @@ class Session:
         }
 
     def _show_views(self, _: str) -> None:
+        from flows.catalog import summarize
+
         show(summarize(self.relations().values(), width_of(sys.stdout)))
 
     def _show_schema(self, name: str) -> None:
+        from flows.catalog import describe_one, named
+
         if not name:
             raise ParameterError(".schema NAME: which view or table? .views lists them")
         show(describe_one(named(name, self.relations()), width_of(sys.stdout)))
@@ -147,6 +163,8 @@ class Session:
         self.most = None if count == "all" else int(count)
 
     def _set_save(self, name: str) -> None:
+        if self.is_confined:
+            raise ParameterError(f"{OPTION}: .save is refused: no file is written")
         path = Path(name).expanduser()
         if not name or (path.suffix and format_of(path) is None):
             raise ParameterError(f".save {name}: expected a .csv, .json or .parquet file")

@@ -20,6 +20,7 @@ from flows.parameters import SnapshotParameters
 from flows.pipeline import Steps, Summary
 from flows.planning import Plan
 from flows.reporting import await_api
+from flows.starting import spared
 from flows.summary import lines, sentence
 from flows.telemetry import observed
 from flows.telling import (
@@ -30,27 +31,22 @@ from flows.telling import (
     make_artifacts,
     send_events,
 )
-from flows.watch import Lines, Watch, key_values
+from flows.terminal import printable_errors
+from flows.watch import Lines, key_values
 from flows.writing import Written
 from lake.effects import Effects
 from lake.records import Commit
 
 
 @task(name="plan", cache_policy=NO_CACHE)
+@printable_errors()
 def plan(parameters: SnapshotParameters) -> Plan:
     """Resolves the targets."""
     return planning.plan(parameters)
 
 
-@task(name="land", cache_policy=NO_CACHE)
-def land(
-    parameters: SnapshotParameters, plan: Plan, watch: Watch | None = None
-) -> tuple[TargetOutcome, ...]:
-    """Reads the targets' pages; says so in the task's own log."""
-    return reading.land(parameters, plan, watch)
-
-
 @task(name="write", cache_policy=NO_CACHE)
+@printable_errors()
 def write(
     parameters: SnapshotParameters, plan: Plan, outcomes: tuple[TargetOutcome, ...]
 ) -> Written:
@@ -59,18 +55,20 @@ def write(
 
 
 @task(name="commit", cache_policy=NO_CACHE)
+@printable_errors()
 def commit(parameters: SnapshotParameters, plan: Plan, written: Written) -> Commit:
     """Shows the run."""
     return pipeline.commit_run(parameters, plan, written)
 
 
 @task(name="publish", cache_policy=NO_CACHE)
+@printable_errors()
 def publish(parameters: SnapshotParameters) -> bool:
     """Builds the warehouse where it is not up to date."""
     return pipeline.publish_warehouse(parameters)
 
 
-TRACKED = Steps(plan, land, write, commit, publish)
+TRACKED = Steps(plan, reading.land, write, commit, publish)
 
 
 @flow(name="snapshot", persist_result=False)
@@ -80,6 +78,13 @@ def snapshot(parameters: SnapshotParameters) -> State[Any]:
     Ends Completed, or Completed under the name PartialSuccess where some target was not read whole;
     fails where nothing was committed. The state's data is the summary.
     """
+    if deployment.id:  # nothing else runs in its process
+        with spared():
+            return _snapshot(parameters)
+    return _snapshot(parameters)
+
+
+def _snapshot(parameters: SnapshotParameters) -> State[Any]:
     logger = get_run_logger()
     if deployment.id:
         require_lasting(parameters)
@@ -89,7 +94,10 @@ def snapshot(parameters: SnapshotParameters) -> State[Any]:
     try:
         tracked = replace(TRACKED, commit=committing(parameters, commit, warn))
         steps = beyond.steps(parameters, tracked)
-        with Progress(Lines(say, key_values), warn) as watch:
+        if parameters.dask_scheduler is None:  # its workers' batches are tasks themselves
+            land = printable_errors()(steps.land)
+            steps = replace(steps, land=task(name="land", cache_policy=NO_CACHE)(land))
+        with printable_errors(), Progress(Lines(say, key_values), warn) as watch:
             take = partial(pipeline.take_snapshot, parameters, steps, watch)
             summary = observed(take, warn)
     except Exception as error:

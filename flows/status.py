@@ -9,10 +9,8 @@ import duckdb
 
 from flows.answers import write_answer
 from flows.formats import Format
-from flows.terminal import printable
-from flows.watch import counted
+from flows.terminal import counted, printable
 from lake.storage import Lake
-from lake.verify import verify
 
 _NEWEST = """
 select
@@ -77,6 +75,8 @@ def write_status(warehouse: duckdb.DuckDBPyConnection, form: Format, out: TextIO
 
 def verify_lake(lake: Lake, out: TextIO, say: Callable[[str], object]) -> int:
     """Names every damaged file of what shows; 1 where there is one, else 0."""
+    from lake.verify import verify  # imports pyarrow, which a status does not need
+
     found = verify(lake, say)
     for path, wrong in found.damaged.items():
         out.write(printable(f"{lake.uri}/{path}: {wrong}") + "\n")

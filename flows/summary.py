@@ -11,8 +11,7 @@ from extract.targets import TargetOutcome
 from flows.coverage import Shown
 from flows.mistakes import EXIT_COMMITTED_IN_PART
 from flows.pipeline import Summary
-from flows.terminal import printable
-from flows.watch import counted
+from flows.terminal import counted, printable
 from lake.effects import Effects
 from schemas.snapshots import COMPLETE, FAILED, SKIPPED, TRUNCATED
 

@@ -38,8 +38,8 @@ from flows.parameters import SnapshotParameters
 from flows.pipeline import Summary
 from flows.planning import Plan, lake_of
 from flows.summary import sentence
-from flows.terminal import printable
-from flows.watch import Watch, counted
+from flows.terminal import counted, printable, printable_errors
+from flows.watch import Watch
 from flows.writing import Written
 from lake.effects import Before, Effects, effects, shown_before
 from lake.records import Commit
@@ -200,6 +200,7 @@ def committing(
     lake = lake_of(parameters).uri
     keys = {name: asset_key(lake, name) for name in TABLES}
 
+    @printable_errors()
     def commit(parameters: SnapshotParameters, plan: Plan, written: Written) -> Commit:
         committed = pipeline.commit_run(parameters, plan, written)
         for name, files in written.manifest.items():

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from shutil import get_terminal_size
 from typing import Final, TextIO
 
@@ -19,6 +20,27 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if _is_shown(c) else _escape(c) for c in text)
+
+
+@contextmanager
+def printable_errors() -> Iterator[None]:
+    """What is raised in it, and what that came of, says so in printable words: loggers print them.
+
+    An error can quote what AWS or a build says.
+    """
+    try:
+        yield
+    except Exception as raised:
+        error: BaseException | None = raised
+        while error is not None:
+            error.args = tuple(printable(a) if isinstance(a, str) else a for a in error.args)
+            error = error.__cause__ or error.__context__
+        raise
+
+
+def counted(number: int, noun: str) -> str:
+    """The number with its noun, in the plural where there is not one."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def width_of(stream: TextIO) -> int | None:

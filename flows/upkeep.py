@@ -10,11 +10,12 @@ from typing import Final
 
 from pyarrow import ArrowException
 
-from flows.parameters import LakeParameters, MaintainParameters, RebuildParameters
+from flows.parameters import LakeParameters
 from flows.planning import existing_lake, naming_a_full_disk
+from flows.publishing import refresh
 from flows.rebuild import Rebuilt, rebuild
-from flows.terminal import printable
-from flows.watch import counted
+from flows.terminal import counted, printable
+from flows.upkeep_parameters import MaintainParameters, RebuildParameters
 from lake import commit
 from lake.checks import CheckError
 from lake.commit import CommitError
@@ -22,7 +23,6 @@ from lake.maintain import Removal, maintain
 from lake.records import Commit, runs_of, shown_commits
 from lake.retention import Keep
 from lake.storage import Lake, StorageError
-from lake.warehouse import publish
 
 MOST_LISTED: Final = 20
 """Of one reason, at most so many removals are named one by one."""
@@ -88,7 +88,7 @@ def maintain_lake(parameters: MaintainParameters, say: Say = lambda _: None) -> 
     with naming_a_full_disk(lake):
         done = maintain(lake, keep, datetime.now(UTC), is_dry=parameters.dry_run, say=say)
     if not parameters.dry_run and parameters.warehouse.exists():
-        publish(lake, parameters.warehouse)
+        refresh(lake, parameters)
     return done
 
 
@@ -113,7 +113,7 @@ def maintain_lines(done: Sequence[Removal], *, is_dry: bool) -> Iterator[str]:
 def _refreshed(lake: Lake, parameters: LakeParameters) -> str | None:
     """Brings the warehouse up to date; why not, where it cannot: the commit stands all the same."""
     try:
-        publish(lake, parameters.warehouse)
+        refresh(lake, parameters)
     except Exception as error:  # the commit stands: nothing may say otherwise
         return str(error) or type(error).__name__
     return None

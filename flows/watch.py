@@ -22,7 +22,7 @@ from rich.progress import (
 )
 
 from extract.targets import Target, TargetOutcome
-from flows.terminal import printable
+from flows.terminal import counted, printable
 from schemas.snapshots import COMPLETE, FAILED, TRUNCATED
 
 LINE_SECONDS = 5.0
@@ -62,6 +62,43 @@ class Silent:
         """Shows nothing."""
 
 
+class Telling(Silent):
+    """Tells, by way of `tell`, each target's end, and every so often how far one is.
+
+    For a log, and for the process that reads targets where another shows it.
+    """
+
+    def __init__(self, tell: Callable[[TargetOutcome], object], seconds: float) -> None:
+        self._tell = tell
+        self._seconds = seconds
+        self._told: dict[str, float] = {}
+
+    def called(self, outcome: TargetOutcome) -> None:
+        """Tells the end at once, else at most every so many seconds."""
+        name, now = str(outcome), time.monotonic()
+        if outcome.status or now - self._told.setdefault(name, now) >= self._seconds:
+            self._told[name] = now
+            self._tell(outcome)
+
+
+class Told:
+    """Hands on what is told of targets; the end of one once, be its batch read again."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        self._ended: set[str] = set()
+        self._lock = Lock()
+
+    def hand_on(self, outcome: TargetOutcome) -> None:
+        """Hands it on, unless the target has ended."""
+        with self._lock:
+            if str(outcome) in self._ended:
+                return
+            if outcome.status:
+                self._ended.add(str(outcome))
+        self._watch.called(outcome)
+
+
 class Lines:
     """Plain lines, for logs: each target's end, and now and then how far a long one is.
 
@@ -76,7 +113,7 @@ class Lines:
     ) -> None:
         self._say = say
         self._words = words or describe
-        self._said: dict[str, float] = {}
+        self._one_by_one = Telling(self._say_of, LINE_SECONDS)
         self._count = 0
         self._ends: Counter[str] = Counter()
         self._due = time.monotonic() + MANY_SECONDS
@@ -91,17 +128,15 @@ class Lines:
         """A line at the target's end, and one every `LINE_SECONDS` until then."""
         if self._count > FEW_TARGETS:
             self._one_of_many(outcome)
-            return
-        name, now = str(outcome), time.monotonic()
-        if not outcome.status:
-            if now - self._said.setdefault(name, now) < LINE_SECONDS:
-                return
-            self._said[name] = now
-        self._say(self._words(outcome))
+        else:
+            self._one_by_one.called(outcome)
 
     def doing(self, stage: str) -> None:
         """One line."""
         self._say(stage)
+
+    def _say_of(self, outcome: TargetOutcome) -> None:
+        self._say(self._words(outcome))
 
     def _one_of_many(self, outcome: TargetOutcome) -> None:
         with self._lock:
@@ -109,7 +144,7 @@ class Lines:
                 self._ends[outcome.status] += 1
             troubled = sum(self._ends[status] for status in _TROUBLES)
             if outcome.status in _TROUBLES and troubled <= FEW_TARGETS:
-                self._say(self._words(outcome))
+                self._say_of(outcome)
             ended = self._ends.total()
             is_last = outcome.status and ended == self._count
             if is_last or time.monotonic() >= self._due:
@@ -202,8 +237,3 @@ def key_values(outcome: TargetOutcome) -> str:
         message = json.dumps(outcome.error_message, ensure_ascii=False)
         words += f" error_code={outcome.error_code} error={message}"
     return printable(words)
-
-
-def counted(number: int, noun: str) -> str:
-    """The number with its noun, in the plural where there is not one."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

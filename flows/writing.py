@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -13,7 +13,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from extract.flatten import Tables, flatten
+from extract.flatten import flatten
 from extract.landing import LandedPage, landed_pages
 from extract.targets import TargetOutcome
 from flows.batches import rows_of_batches
@@ -24,8 +24,9 @@ from lake.captures import last_whole_captures
 from lake.carry import EarlierRun, TargetKey, carried_rows, earlier_run
 from lake.checks import Context, require_right
 from lake.commit import CommitError
+from lake.parquet import StagedFile
 from lake.storage import Lake
-from lake.writer import Manifest, SnapshotWriter
+from lake.writer import Manifest, Rows, SnapshotWriter
 from schemas.snapshots import COMPLETE, WHOLE
 from schemas.tables import DATA_TABLES, TABLES
 
@@ -65,7 +66,9 @@ def write(
     own = {key for key, target in targets.items() if target.shows_own_rows}
     landed_builds: Counter[TargetKey] = Counter()
     if plan.batches:
-        own_rows = rows_of_batches(lake, plan.batches, own, landed_builds)
+        own_rows: Iterator[Mapping[str, Rows]] = rows_of_batches(
+            lake, plan.batches, own, landed_builds
+        )
     else:
         landed = landed_pages(landing_of(parameters, plan))
         require_all_landed(outcomes, landed)
@@ -112,7 +115,7 @@ def landed_rows(landed_builds: Counter[TargetKey]) -> list[dict[str, Any]]:
     ]
 
 
-def require_all_landed(outcomes: tuple[TargetOutcome, ...], landed: list[LandedPage]) -> None:
+def require_all_landed(outcomes: Sequence[TargetOutcome], landed: list[LandedPage]) -> None:
     """Every page that a listing counted is there to be read: what is missing is never empty."""
     found = Counter((page.account_id, page.region) for page in landed)
     for outcome in outcomes:
@@ -125,11 +128,11 @@ def require_all_landed(outcomes: tuple[TargetOutcome, ...], landed: list[LandedP
 
 def _own_and_carried(
     lake: Lake,
-    own_rows: Iterator[Tables],
+    own_rows: Iterator[Mapping[str, Rows]],
     targets: dict[TargetKey, Shown],
     earlier: EarlierRun | None,
     landed_builds: Counter[TargetKey],
-) -> Iterator[Tables]:
+) -> Iterator[Mapping[str, Rows]]:
     """This run's rows, then the earlier run's of the targets that show them; counts both.
 
     `landed_builds` gains, by target, the builds carried.
@@ -139,8 +142,9 @@ def _own_and_carried(
     }
     for tables in own_rows:
         if "image_builds" in tables:
-            _count(tables["image_builds"], targets)
-            gather_arns(tables["image_builds"], joined)
+            for builds in _builds_to_count(tables["image_builds"], is_joined=bool(joined)):
+                _count(builds, targets)
+                gather_arns(builds, joined)
         yield tables
     carrying = [key for key, target in targets.items() if target.carries]
     if earlier is not None and carrying:
@@ -148,6 +152,13 @@ def _own_and_carried(
             if "image_builds" in tables:
                 landed_builds.update(_count(tables["image_builds"], targets))
             yield tables
+
+
+def _builds_to_count(builds: Rows, *, is_joined: bool) -> Iterable[pa.Table]:
+    """The rows of builds, of those in a file the columns alone that are asked for."""
+    if not isinstance(builds, StagedFile):
+        return [builds]
+    return builds.row_groups(["account_id", "region", "captured_at", *(["arn"] * is_joined)])
 
 
 def _count(builds: pa.Table, targets: dict[TargetKey, Shown]) -> dict[TargetKey, int]:

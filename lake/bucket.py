@@ -24,10 +24,10 @@ from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  # noqa: A004 - the SDK names its own so
 
 from lake.lease import Lease, LeaseError
+from lake.run import FOLDERS
 from lake.s3 import Store, status_of
 from lake.spool import Spool
 from lake.storage import (
-    FOLDERS,
     LOCKS,
     LakeSettings,
     Leftover,
@@ -69,6 +69,7 @@ class Bucket:
 
     def make(self) -> None:
         """Tries to write in it: a bucket is made by its owner. Raises StorageError."""
+        self._spool.make()
         with self.store.told("cannot be written", "s3:PutObject"):
             self._put(f"{LOCKS}/probe", b"")
             try:
@@ -103,6 +104,10 @@ class Bucket:
     def stage(self, path: str) -> Path:
         """A file of the spool."""
         return self._spool.stage(path)
+
+    def unstage(self, folder: str) -> None:
+        """Removes files of the spool."""
+        self._spool.unstage(folder)
 
     def publish(self, staged: Path, path: str) -> StoredFile:
         """Uploads the file, which shows when it is whole, and removes it from the spool."""
@@ -270,13 +275,8 @@ class Bucket:
         return f"{self.prefix}/{path}" if self.prefix else path
 
     def _put(self, path: str, body: Any, client: Any = None, **condition: str) -> None:
-        (client or self.client).put_object(
-            Bucket=self.name,
-            Key=self._key(path),
-            Body=body,
-            **condition,
-            **self.store.written,
-        )
+        named = {"Bucket": self.name, "Key": self._key(path), **self.store.written}
+        (client or self.client).put_object(Body=body, **named, **condition)
 
     def _download(self, path: str, to: Path) -> None:
         with self.store.told("cannot be read", "s3:GetObject", path):

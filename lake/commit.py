@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from lake.changes import derive_changes, missing_pairs
 from lake.current import derive_current
+from lake.interruption import held_off
 from lake.records import (
     Commit,
     commits,
@@ -64,17 +65,23 @@ def commit(
     if datetime.now(UTC) - run.started_at > orphan_age / 2:
         raise CommitError(f"run {run.run_id} began over {orphan_age / 2} ago: take a new snapshot")
     lake.require_clock()
-    with lake.exclusively(COMMIT_LOCK) as require_held:
-        _verify(lake, manifest)
-        newest = newest_commit(lake, run.snapshot_date)
-        if after not in (ANY_RUN, newest.run_id if newest else None):
-            raise CommitError(
-                f"run {newest.run_id if newest else None} of {run.snapshot_date} was committed "
-                "meanwhile: run again"
-            )
-        content = _content(run, manifest, facts)
-        record = _show(lake, run.snapshot_date, run.run_id, content, require_held)
-    await_effect(record)
+    with held_off() as hold_off:
+        with lake.exclusively(COMMIT_LOCK) as require_held:
+            _verify(lake, manifest)
+            newest = newest_commit(lake, run.snapshot_date)
+            if after not in (ANY_RUN, newest.run_id if newest else None):
+                raise CommitError(
+                    f"run {newest.run_id if newest else None} of {run.snapshot_date} was committed "
+                    "meanwhile: run again"
+                )
+
+            def at_the_last() -> None:
+                hold_off()
+                require_held()
+
+            content = _content(run, manifest, facts)
+            record = _show(lake, run.snapshot_date, run.run_id, content, at_the_last)
+        await_effect(record)
     return record
 
 

@@ -9,16 +9,16 @@ from lake.commit import commit
 from lake.records import Commit
 from lake.run import Run
 from lake.storage import Lake
-from lake.writer import PART_ROWS, Manifest, SnapshotWriter
+from lake.writer import WORTH_A_FILE, Manifest, SnapshotWriter
 
 _OWN_FACTS = {"run_id", "snapshot_date", "schema_version", "tables"}
 """What every commit says anew of itself."""
 
 
 def is_scattered(manifest: Manifest) -> bool:
-    """True where some table is in at least twice the files that its rows need."""
+    """True where some table is in at least twice the files that its rows are worth."""
     return any(
-        len(files) >= 2 * max(1, -(-sum(file.row_count for file in files) // PART_ROWS))
+        len(files) >= 2 * max(1, -(-sum(file.row_count for file in files) // WORTH_A_FILE))
         for files in manifest.values()
     )
 

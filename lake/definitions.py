@@ -10,8 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-import duckdb
-
+from lake.assembly import RUNS, assembled
 from lake.changes import differences_sql
 from lake.records import COMMITS, OLDER
 from lake.run import CURRENT, changes_glob, parts_glob, schema_path
@@ -46,9 +45,13 @@ READERS_OF_CAPTURES: Final = {
 """Views and macros that join a table to the runs of some captures, and that table."""
 
 _RECORD_NAME: Final = "[0-9]{4}-[0-9]{2}-[0-9]{2}_[0-9]{1,15}_[0-9A-Za-z-]+(_[0-9A-Za-z-]+)?"
-_NEWEST_NAMES: Final = 100
-"""Among so many of the newest names in the folder of records, one is a record's."""
-VISIBLE_RUNS: Final = {
+WHOLE_ROWS: Final = "cross join range(1)"
+"""Beside files that a join prunes, keeps DuckDB 1.5 from fetching rows again by `file_index`.
+
+The pruning shifts it (issue 26044): a wide `qualify row_number() … = 1` gave other rows' values. An arm
+without rows does it too, in half a millisecond more.
+"""
+_VISIBLE_RUNS: Final = {
     "": "The run that shows for each date, by the commit records. Grain: one row a snapshot_date.",
     "snapshot_date": "The UTC date.",
     "run_id": "The newest run committed for the date.",
@@ -63,7 +66,7 @@ def definitions(
     has_state: bool = True,
     has_changes: bool = True,
 ) -> list[str]:
-    """The SQL statements that make the warehouse: views first, each with its comments.
+    """The SQL statements that make the warehouse.
 
     `versions` are those of the lake's files. With `has_state` the current rows are read from the files
     that the newest record names, with `has_changes` what changed from the files of changes; else by the
@@ -74,38 +77,13 @@ def definitions(
         fast |= {name: _current_view(lake, table) for name, table in CURRENT_VIEWS.items()}
     if has_state and has_changes:
         fast[CAPTURE_DIFFERENCES.name] = _differences_view(lake)
-    statements = [_visible_runs(lake), *comments_on("visible_runs", VISIBLE_RUNS)]
-    for table in TABLES.values():
-        statements += _table_view(lake, table, versions)
-    for view in views():
+    sources = {RUNS: _visible_runs(lake)}
+    sources |= {table.name: _table_view(lake, table, versions) for table in TABLES.values()}
+    for view in (*views(), *macros()):
         sql = fast.get(view.name) or _reading_files(lake, view, versions)
-        statements.append(f"create view {view.name} as {sql}")
-    for macro in macros():
-        statements.append(create_macro(macro, _reading_files(lake, macro, versions)))
-    return statements
-
-
-def view_columns() -> dict[str, list[tuple[str, str]]]:
-    """By view and table macro, its columns' names and SQL types, whatever lake there is."""
-    with duckdb.connect() as connection:
-        for table in TABLES.values():
-            columns = ", ".join(f"{c.name} {c.sql_type}" for c in table.documented_columns)
-            connection.execute(f"create table {table.name} ({columns})")
-        for view in views():
-            connection.execute(f"create view {view.name} as {view.sql}")
-        for macro in macros():
-            connection.execute(create_macro(macro, macro.sql))
-        calls = {view.name: view.name for view in views()} | {
-            macro.name: f"(from {macro.name}({', '.join('null' for _ in macro.parameters)}))"
-            for macro in macros()
-        }
-        return {
-            name: [
-                (column, sql_type)
-                for column, sql_type, *_ in connection.execute(f"describe {call}").fetchall()
-            ]
-            for name, call in calls.items()
-        }
+        if sql != view.sql:
+            sources[view.name] = sql
+    return assembled(sources)
 
 
 def _visible_runs(lake: Lake) -> str:
@@ -115,8 +93,7 @@ def _visible_runs(lake: Lake) -> str:
     does not depend on the session's time zone. A record that is being moved is in both folders for
     longer than a query takes, and is the same in both.
     """
-    return f"""create view visible_runs as
-select
+    return f"""select
     try_cast(split_part(name, '_', 1) as date) as snapshot_date,
     split_part(name, '_', 3) as run_id,
     make_timestamptz(try_cast(split_part(name, '_', 2) as bigint) * 1000) as effective_at
@@ -135,8 +112,8 @@ qualify row_number() over (
 ) = 1"""  # noqa: S608 - the lake's location is quoted by text
 
 
-def _table_view(lake: Lake, table: Table, versions: Sequence[int]) -> list[str]:
-    """The view of a table and its comments.
+def _table_view(lake: Lake, table: Table, versions: Sequence[int]) -> str:
+    """The query of a table's view.
 
     Files of another schema version have other columns and names of their own: each version is a
     glob, and its files are all alike (`union_by_name` would read the end of every file instead).
@@ -153,44 +130,35 @@ def _table_view(lake: Lake, table: Table, versions: Sequence[int]) -> list[str]:
         f"    select * from {scan(lake, pattern)}"  # noqa: S608 - locations are quoted
         for pattern in patterns
     )
-    return [
-        f"""create view {table.name} as
-select {", ".join(names)}
+    return f"""select {", ".join(names)}
 from visible_runs
 join (
 {arms}
-) using (snapshot_date, run_id)""",  # noqa: S608 - names are the schema's
-        *table_comments(table),
-    ]
+) using (snapshot_date, run_id)"""  # noqa: S608 - names are the schema's
 
 
 def _current_view(lake: Lake, table: Table) -> str:
     """The current rows of a table, from the files of the state that the newest record names.
 
-    As in the table views, only names are read to find it, and the newest record's is never moved;
-    those of the newest few are looked at closely: in half the time of looking at thousands. The arm
-    without rows keeps DuckDB 1.5 from giving wrong ones (issue 26044) and opens no file.
+    As in the table views, only names are read to find it, and the newest record's is never moved. A
+    small query spends most of its time on planning this: nest it no deeper.
     """
     names = ", ".join(column.name for column in table.documented_columns)
     pattern = text(lake.glob(f"{CURRENT}/{table.name}/*/{parts_glob(SCHEMA_VERSION)}"))
+    records = text(lake.glob(f"{COMMITS}/*.json"))
     return f"""select {names}
 from (
-    select arg_max(split_part(name, '_', 4), effective_at_ms) as state
+    select arg_max(coalesce(parts[4], ''), try_cast(parts[2] as bigint)) as state
     from (
-        select name, try_cast(split_part(name, '_', 2) as bigint) as effective_at_ms
-        from {_record_names(lake, COMMITS)}
-        where effective_at_ms <= epoch_ms(now())
-        order by effective_at_ms desc
-        limit {_NEWEST_NAMES}
+        select string_split(parse_filename(file, true), '_') as parts
+        from glob({records})
+        where regexp_full_match(parse_filename(file, true), '{_RECORD_NAME}')
     )
-    where
-        regexp_full_match(name, '{_RECORD_NAME}')
-        and try_cast(split_part(name, '_', 1) as date) is not null
+    where try_cast(parts[1] as date) is not null and try_cast(parts[2] as bigint) <= epoch_ms(now())
 )
 join (
     select * from read_parquet({pattern}, hive_partitioning = true, hive_types = {{'state': VARCHAR}})
-    union all by name
-    select null::varchar as state from range(0)
+    {WHOLE_ROWS}
 ) using (state)"""  # noqa: S608 - names are the schema's, locations are quoted
 
 
@@ -225,17 +193,13 @@ where
 
 
 def joined_differences(*patterns: str) -> str:
-    """The rows of the files of changes that the captures name, each once.
-
-    The arm without rows is the current views' (issue 26044).
-    """
+    """The rows of the files of changes that the captures name, each once."""
     names = ", ".join(f"d.{column.name}" for column in CAPTURE_DIFFERENCES.documented_columns)
     return f"""select {names}
 from target_captures as c
 join (
     select * from {scan_of(*patterns)}
-    union all by name
-    select null::varchar as run_id from range(0)
+    {WHOLE_ROWS}
 ) as d using (snapshot_date, capture_key)"""  # noqa: S608 - names are the schema's, locations are quoted
 
 
@@ -259,11 +223,6 @@ def _reading_files(lake: Lake, view: View, versions: Sequence[int]) -> str:
     return joined.sub(lambda found: f"join {rows} as {found[1] or table.name}", view.sql)
 
 
-def create_macro(macro: View, sql: str) -> str:
-    """The statement that makes a table macro of a query."""
-    return f"create macro {macro.name}({', '.join(macro.parameters)}) as table\n{sql}"
-
-
 def _record_names(lake: Lake, folder: str) -> str:
     pattern = text(lake.glob(f"{folder}/*.json"))
     return f"(select parse_filename(file, true) as name from glob({pattern}))"  # noqa: S608 - quoted
@@ -283,18 +242,21 @@ def scan_of(*patterns: str) -> str:
     )
 
 
-def table_comments(table: Table) -> list[str]:
-    """The statements that say of a table's view and columns what they are."""
-    comments = {column.name: column.doc for column in table.documented_columns}
-    comment = f"{table.grain[0].upper()}{table.grain[1:]}. Key: {', '.join(table.key)}."
-    return comments_on(table.name, {"": comment, **comments})
+def base_comments() -> dict[str, dict[str, str]]:
+    """By name, the comments of the tables and of `visible_runs`."""
+    comments = {RUNS: _VISIBLE_RUNS}
+    for table in TABLES.values():
+        comment = f"{table.grain[0].upper()}{table.grain[1:]}. Key: {', '.join(table.key)}."
+        on_columns = {column.name: column.doc for column in table.documented_columns}
+        comments[table.name] = {"": comment, **on_columns}
+    return comments
 
 
-def comments_on(view: str, comments: dict[str, str]) -> list[str]:
-    """Comments by column; the view's own under the empty name."""
+def comments_on(name: str, comments: dict[str, str], kind: str = "view") -> list[str]:
+    """Comments by column of a view, or of another kind; its own under the empty name."""
     on_columns = [
-        f"comment on column {view}.{column} is {text(comment)}"
+        f"comment on column {name}.{column} is {text(comment)}"
         for column, comment in comments.items()
         if column
     ]
-    return [f"comment on view {view} is {text(comments[''])}", *on_columns]
+    return [f"comment on {kind} {name} is {text(comments[''])}", *on_columns]

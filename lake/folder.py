@@ -17,8 +17,8 @@ from uuid import uuid4
 
 import pyarrow as pa
 
+from lake.run import FOLDERS
 from lake.storage import (
-    FOLDERS,
     LOCKS,
     TEMPORARY,
     LakeSettings,
@@ -93,9 +93,19 @@ class Folder:
         """Syncs the file, renames it and syncs its folder."""
         sync(staged)
         size_bytes = staged.stat().st_size
+        self._make_folder(self.path(path).parent)  # it may have been staged elsewhere
         staged.replace(self.path(path))
         sync(self.path(path).parent)
         return StoredFile(path, size_bytes)
+
+    def unstage(self, folder: str) -> None:
+        """Removes unfinished files, and the folders that this leaves empty."""
+        begun = self.path(folder)
+        for found in sorted(begun.parent.glob(f"{begun.name}*")):
+            for file in found.iterdir():
+                if is_temporary(file.name):
+                    file.unlink(missing_ok=True)
+            self._drop_empty(found)
 
     def create(self, path: Callable[[], str], content: bytes) -> None:
         """Writes and syncs the content first; between naming and showing it is one link."""

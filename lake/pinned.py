@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from lake.assembly import RUNS, assembled
 from lake.changes import differences_sql, missing_pairs, pair_path
-from lake.definitions import (
-    CURRENT_VIEWS,
-    VISIBLE_RUNS,
-    comments_on,
-    create_macro,
-    joined_differences,
-    scan,
-    table_comments,
-)
-from lake.records import Commit, commits, manifest_of, newest_first, read_record
+from lake.definitions import CURRENT_VIEWS, WHOLE_ROWS, joined_differences, scan
+from lake.records import Commit, commits_in_effect, manifest_of, read_record
 from lake.run import changes_schema_path, schema_path, version_of
 from lake.sql import text
 from lake.state import current_targets
@@ -27,38 +19,33 @@ from schemas.captures import CAPTURE_DIFFERENCES
 from schemas.image_builds import IMAGE_BUILDS
 from schemas.table import SCHEMA_VERSION, Table
 from schemas.tables import TABLES
-from schemas.view import macros, views
 
 
 def pinned_definitions(lake: Lake) -> list[str]:
     """The statements of a warehouse whose table views name the files that show now."""
-    now_ms = time.time() * 1000
-    in_effect = (record for record in commits(lake) if record.effective_at_ms <= now_ms)
-    shown = {record.snapshot_date: record for record in reversed(newest_first(in_effect))}
+    shown = commits_in_effect(lake)
     contents = {day: read_record(lake, record) for day, record in sorted(shown.items())}
     manifests = [manifest_of(content) for content in contents.values()]
     newest = max(shown.values(), key=lambda record: record.effective_at_ms, default=None)
     targets = current_targets(lake, contents[newest.snapshot_date]) if newest else []
     by_run = {content["run_id"]: manifest_of(content) for content in contents.values()}
-    statements = [_pinned_runs(shown.values()), *comments_on("visible_runs", VISIBLE_RUNS)]
+    sources = {RUNS: _pinned_runs(shown.values())}
     for table in TABLES.values():
         paths = [file.path for manifest in manifests for file in manifest[table.name]]
-        statements += _pinned_view(lake, table, paths)
+        sources[table.name] = _pinned_view(lake, table, paths)
     builds = [file.path for manifest in manifests for file in manifest[IMAGE_BUILDS.name]]
     versions = {SCHEMA_VERSION, *(version_of(path) or 1 for path in builds)}
-    fast = {CAPTURE_DIFFERENCES.name: differences_sql(versions)}
+    sources[CAPTURE_DIFFERENCES.name] = differences_sql(versions)
     if targets:
-        fast |= {
+        sources |= {
             name: _pinned_current_view(lake, table, targets, by_run)
             for name, table in CURRENT_VIEWS.items()
             if table.name in TABLES
         }
     if newest and (changes := _changes(lake, contents[newest.snapshot_date])) is not None:
         listed = [changes_schema_path(), *changes]
-        fast[CAPTURE_DIFFERENCES.name] = joined_differences(*map(lake.glob, listed))
-    for view in views():
-        statements.append(f"create view {view.name} as {fast.get(view.name) or view.sql}")
-    return statements + [create_macro(macro, macro.sql) for macro in macros()]
+        sources[CAPTURE_DIFFERENCES.name] = joined_differences(*map(lake.glob, listed))
+    return assembled(sources)
 
 
 def _changes(lake: Lake, content: dict[str, Any]) -> list[str] | None:
@@ -79,20 +66,18 @@ def _pinned_runs(shown: Iterable[Commit]) -> str:
         for r in shown
     )
     empty = "(null::date, null::varchar, null::timestamptz)"
-    return f"""create view visible_runs as
-select snapshot_date, run_id, effective_at
+    return f"""select snapshot_date, run_id, effective_at
 from (values
     {rows or empty}
 ) as runs (snapshot_date, run_id, effective_at)
 where run_id is not null"""  # noqa: S608 - dates and numbers, quoted ids
 
 
-def _pinned_view(lake: Lake, table: Table, paths: Sequence[str]) -> list[str]:
-    """The view of a table over the given files, an arm for each schema version among them."""
+def _pinned_view(lake: Lake, table: Table, paths: Sequence[str]) -> str:
+    """The query of a table over the given files, an arm for each schema version among them."""
     arms = "\nunion all by name\n".join(_arms(lake, table, paths))
     names = ", ".join(column.name for column in table.documented_columns)
-    statement = f"create view {table.name} as\nselect {names}\nfrom (\n{arms}\n)"
-    return [statement, *table_comments(table)]
+    return f"select {names}\nfrom (\n{arms}\n)"
 
 
 def _pinned_current_view(
@@ -100,8 +85,7 @@ def _pinned_current_view(
 ) -> str:
     """The targets' rows in the files of the runs that they were captured by.
 
-    Those files stay as long as their runs do; those of the live current rows for a day. The arm
-    without rows is the live view's (issue 26044).
+    Those files stay as long as their runs do; those of the live current rows for a day.
     """
     runs = {row["run_id"]: None for row in targets}
     paths = [file.path for run in runs for file in manifests[run][table.name]]
@@ -118,9 +102,8 @@ from (values
     {captures}
 ) as captures ({columns})
 join (
-    {arms}
-    union all by name
-    select null::varchar as run_id from range(0)
+    select * from ({arms})
+    {WHOLE_ROWS}
 ) using ({columns})"""  # noqa: S608 - dates, quoted ids and locations
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
@@ -90,6 +91,13 @@ def shown_commits(lake: Lake) -> dict[date, Commit]:
     for record in newest_first(commits(lake)):
         newest.setdefault(record.snapshot_date, record)
     return dict(sorted(newest.items()))
+
+
+def commits_in_effect(lake: Lake) -> dict[date, Commit]:
+    """By date the record that a query sees now: one may be there that is to take effect in a moment."""
+    now_ms = time.time() * 1000
+    in_effect = (record for record in commits(lake) if record.effective_at_ms <= now_ms)
+    return {record.snapshot_date: record for record in reversed(newest_first(in_effect))}
 
 
 def newest_content(lake: Lake) -> dict[str, Any] | None:

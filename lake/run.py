@@ -9,10 +9,13 @@ from datetime import UTC, date, datetime
 from typing import Final, Self
 
 from schemas.table import SCHEMA_VERSION
+from schemas.tables import TABLES
 
 RAW: Final = "_raw"
 CURRENT: Final = "_current"
 CHANGES: Final = "_changes"
+FOLDERS: Final = frozenset({*TABLES, CHANGES, "_commits", CURRENT, "_locks", RAW})
+"""The lake's own folders: whatever else lies beside them is somebody else's."""
 SCHEMA_RUN: Final = "schema"
 """The run_id that files without rows are filed under."""
 SCHEMA_DATE: Final = "9999-12-31"

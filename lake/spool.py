@@ -1,19 +1,23 @@
-"""Where, on this machine's disk, the files of a lake on S3 are built and its pages land."""
+"""Where, on this machine's disk, the files of a lake on S3 are built and its pages land.
+
+It is the user's alone: others of the machine may be people who may not read the bucket.
+"""
 
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from shutil import rmtree
 from tempfile import TemporaryDirectory
 from uuid import uuid4
 
-from lake.storage import TEMPORARY, Leftover
+from lake.storage import TEMPORARY, Leftover, StorageError
 
 
 @dataclass(frozen=True)
@@ -29,11 +33,29 @@ class Spool:
         spool = given or Path(cache_home) / "imagelake"
         return cls(spool.absolute() / sha256(uri.encode()).hexdigest()[:16])
 
+    def make(self) -> None:
+        """Makes the lake's folder, for this user alone. Raises StorageError where it is another's."""
+        self.root.parent.mkdir(parents=True, exist_ok=True)
+        self.root.mkdir(mode=0o700, exist_ok=True)
+        found = (
+            self.root.lstat()
+        )  # its name can be told beforehand, in a folder that others may write
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+            raise StorageError(
+                f"--spool {str(self.root.parent)!r}: {self.root.name} in it is a link, or another "
+                "user's: remove it, or give another folder"
+            )
+        if stat.S_IMODE(found.st_mode) != 0o700:
+            self.root.chmod(0o700)
+
     def stage(self, path: str) -> Path:
         """A file to build, for the object of that path."""
-        folder = self.root / "staged"
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder / f"{PurePosixPath(path).name}{TEMPORARY}{uuid4().hex}"
+        return self._folder("staged") / f"{_flat(path)}{TEMPORARY}{uuid4().hex}"
+
+    def unstage(self, folder: str) -> None:
+        """Removes the files built for objects below the folders whose paths begin so."""
+        for path in (self.root / "staged").glob(f"{_flat(folder)}*{TEMPORARY}*"):
+            path.unlink(missing_ok=True)
 
     def working(self, folder: str) -> Path:
         """Where the pages of that folder of the lake land."""
@@ -42,9 +64,7 @@ class Spool:
     @contextmanager
     def fetching(self) -> Iterator[Path]:
         """A folder for copies, for the time of the block."""
-        fetched = self.root / "fetched"
-        fetched.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=fetched) as directory:
+        with TemporaryDirectory(dir=self._folder("fetched")) as directory:
             yield Path(directory)
 
     def leftovers(self) -> Iterator[Leftover]:
@@ -61,3 +81,14 @@ class Spool:
             newest = max((status.st_mtime for status in files), default=0.0)
             size = sum(status.st_size for status in files)
             yield Leftover(str(folder), size, newest, partial(rmtree, folder, ignore_errors=True))
+
+    def _folder(self, name: str) -> Path:
+        self.make()
+        folder = self.root / name
+        folder.mkdir(exist_ok=True)
+        return folder
+
+
+def _flat(path: str) -> str:
+    """A path within the lake as one name."""
+    return path.replace("/", ",")

@@ -12,18 +12,15 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
-import pyarrow as pa
-
-from schemas.tables import TABLES
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 TEMPORARY: Final = ".tmp-"
 """What the name of an unfinished file has after its own: `part-00000.parquet.tmp-1a2b3c4d`."""
 LOCKS: Final = "_locks"
 """The lake's folder of locks."""
-FOLDERS: Final = frozenset({*TABLES, "_changes", "_commits", "_current", "_locks", "_raw"})
-"""The lake's own folders: whatever else lies beside them is somebody else's."""
 
 _TEMPORARY: Final = re.compile(re.escape(TEMPORARY) + "[0-9a-f]+$")
 
@@ -106,6 +103,9 @@ class Lake(Protocol):
 
     def publish(self, staged: Path, path: str) -> StoredFile:
         """Makes the staged file durable and shows it under `path`, replacing what is there."""
+
+    def unstage(self, folder: str) -> None:
+        """Removes what was staged, and never published, below the folders whose paths begin so."""
 
     def create(self, path: Callable[[], str], content: bytes) -> None:
         """Creates a file, whole and durable, under the name that `path` gives at the last moment.

@@ -24,6 +24,7 @@ FAILURE_COLUMNS: Final = (
         TEXT,
         _CONTEXT + "workflowExecutionId",
         "The run of the workflow that failed (`wf-…`).",
+        is_distinct=True,
     ),
     Column("failure_workflow_arn", TEXT, _CONTEXT + "workflowArn", "The workflow that failed."),
     Column(
@@ -31,6 +32,7 @@ FAILURE_COLUMNS: Final = (
         TEXT,
         _CONTEXT + "stepExecutionId",
         "The run of the workflow step that failed (`step-…`).",
+        is_distinct=True,
     ),
     Column(
         "failure_step",

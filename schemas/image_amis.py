@@ -15,7 +15,13 @@ IMAGE_AMIS: Final = Table(
     elements=("outputResources.amis[]",),
     columns=(
         *PROVENANCE_COLUMNS,
-        Column("image_arn", TEXT, OURS, "The build that lists the AMI: image_builds.arn."),
+        Column(
+            "image_arn",
+            TEXT,
+            OURS,
+            "The build that lists the AMI: image_builds.arn.",
+            is_distinct=True,
+        ),
         Column(
             "position",
             INTEGER,
@@ -24,9 +30,9 @@ IMAGE_AMIS: Final = Table(
             "the position identifies the row.",
         ),
         Column("ami_region", TEXT, "region", "The region that the AMI is in."),
-        Column("ami_id", TEXT, "image", "The AMI's id (`ami-…`)."),
-        Column("ami_name", TEXT, "name", "The AMI's name."),
-        Column("ami_description", TEXT, "description", "The AMI's description."),
+        Column("ami_id", TEXT, "image", "The AMI's id (`ami-…`).", is_distinct=True),
+        Column("ami_name", TEXT, "name", "The AMI's name.", is_distinct=True),
+        Column("ami_description", TEXT, "description", "The AMI's description.", is_distinct=True),
         Column("ami_account_id", TEXT, "accountId", "The account that the AMI is in."),
         Column(
             "state_status",

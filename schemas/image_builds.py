@@ -25,10 +25,12 @@ IMAGE_BUILDS: Final = Table(
     elements=("",),
     columns=(
         *PROVENANCE_COLUMNS,
-        Column("arn", TEXT, "arn", "The build version's ARN."),
+        Column("arn", TEXT, "arn", "The build version's ARN.", is_distinct=True),
         Column("name", TEXT, "name", "The image's name as its recipe spells it."),
         Column("type", TEXT, "type", "What the build makes: AMI or DOCKER.", values=IMAGE_TYPES),
-        Column("version", TEXT, "version", "The version as sent, such as 1.4.0/3."),
+        Column(
+            "version", TEXT, "version", "The version as sent, such as 1.4.0/3.", is_distinct=True
+        ),
         Column("platform", TEXT, "platform", "Linux, Windows or macOS.", values=PLATFORMS),
         Column("os_version", TEXT, "osVersion", "The operating system, such as Amazon Linux 2023."),
         Column(
@@ -48,7 +50,13 @@ IMAGE_BUILDS: Final = Table(
             "Whose images were asked for when the build was listed: Self, Shared, Amazon, "
             "ThirdParty or AWSMarketplace.",
         ),
-        Column("date_created", TEXT, "dateCreated", "When the build was created, as sent."),
+        Column(
+            "date_created",
+            TEXT,
+            "dateCreated",
+            "When the build was created, as sent.",
+            is_distinct=True,
+        ),
         Column(
             "created_at",
             INSTANT,
@@ -56,6 +64,7 @@ IMAGE_BUILDS: Final = Table(
             "date_created as an instant, taken as UTC where it names no zone; NULL where it can't "
             "be parsed.",
             parser="instant",
+            is_distinct=True,
         ),
         Column(
             "build_type",
@@ -76,12 +85,14 @@ IMAGE_BUILDS: Final = Table(
             INSTANT,
             "deprecationTime",
             "When the image is or was to be deprecated.",
+            is_distinct=True,
         ),
         Column(
             "lifecycle_execution_id",
             TEXT,
             "lifecycleExecutionId",
             "The lifecycle policy's run that last acted on the build (`lce-…`).",
+            is_distinct=True,
         ),
         Column(
             "log_group_name",

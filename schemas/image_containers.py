@@ -14,7 +14,13 @@ IMAGE_CONTAINERS: Final = Table(
     elements=("outputResources.containers[]",),
     columns=(
         *PROVENANCE_COLUMNS,
-        Column("image_arn", TEXT, OURS, "The build that lists the container: image_builds.arn."),
+        Column(
+            "image_arn",
+            TEXT,
+            OURS,
+            "The build that lists the container: image_builds.arn.",
+            is_distinct=True,
+        ),
         Column("position", INTEGER, OURS, "The container's place in the build's list, from 0."),
         Column("container_region", TEXT, "region", "The region that the container image is in."),
         Column(
@@ -23,7 +29,7 @@ IMAGE_CONTAINERS: Final = Table(
             OURS,
             "The URI's place in the container's list, from 0; NULL where it has none.",
         ),
-        Column("image_uri", TEXT, "imageUris[]", "The URI to pull the image by."),
+        Column("image_uri", TEXT, "imageUris[]", "The URI to pull the image by.", is_distinct=True),
         Column(
             "registry",
             TEXT,
@@ -32,8 +38,22 @@ IMAGE_CONTAINERS: Final = Table(
             parser="image_uri",
         ),
         Column("repository", TEXT, "imageUris[]", "The URI's repository.", parser="image_uri"),
-        Column("tag", TEXT, "imageUris[]", "The URI's tag, such as latest.", parser="image_uri"),
-        Column("digest", TEXT, "imageUris[]", "The URI's digest (`sha256:…`).", parser="image_uri"),
+        Column(
+            "tag",
+            TEXT,
+            "imageUris[]",
+            "The URI's tag, such as latest.",
+            parser="image_uri",
+            is_distinct=True,
+        ),
+        Column(
+            "digest",
+            TEXT,
+            "imageUris[]",
+            "The URI's digest (`sha256:…`).",
+            parser="image_uri",
+            is_distinct=True,
+        ),
         EXTRA,
     ),
 )

@@ -16,7 +16,9 @@ IMAGE_REGION_FAILURES: Final = Table(
     elements=(_FAILURES, "outputResources.amis[]." + _FAILURES),
     columns=(
         *PROVENANCE_COLUMNS,
-        Column("image_arn", TEXT, OURS, "The build that failed: image_builds.arn."),
+        Column(
+            "image_arn", TEXT, OURS, "The build that failed: image_builds.arn.", is_distinct=True
+        ),
         Column(
             "ami_position",
             INTEGER,

@@ -13,7 +13,7 @@ from typing import Final
 import pyarrow as pa
 
 SCHEMA_VERSION: Final = 2
-"""Raised whenever a column is added, at the end of its table and `since` this version.
+"""Raised whenever a column is added, the last before its table's `extra` and `since` this version.
 
 Each Parquet file says which version wrote it, in its metadata and, from 2 on, in its name.
 """
@@ -47,7 +47,8 @@ class Column:
     `source` is a path of members from the table's element, such as `state.failureContext.failedStep`;
     `[]` steps into a list. `parser` names the function that derives the value where the column is not
     the source's value to the letter. `since` is the schema version that brought the column; `values`
-    are all that the API is known to send, none where it may send anything.
+    are all that the API is known to send, none where it may send anything. `is_distinct` where nearly
+    every row has a value of its own.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Column:
     parser: str | None = None
     since: int = 1
     values: tuple[str, ...] = ()
+    is_distinct: bool = False
 
     @property
     def sql_type(self) -> str:

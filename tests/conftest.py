@@ -6,16 +6,20 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
 
 from extract.emulator import Emulator, start
 from flows.parameters import SnapshotParameters
 from lake.folder import Folder
 from lake.location import open_folder
 from tests.aws import Moto, moto_server
+from tests.command import Command, Ended, run_command
 from tests.prefect_server import serving
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 LONGEST = (
     *("torture", "flow", "flow_alerts", "current", "readme"),
@@ -89,17 +93,32 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def browser() -> Iterator["Browser"]:
     """A headless Chromium; without one the tests are skipped, unless one is required."""
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None:
         if IS_BROWSER_REQUIRED:
             pytest.fail("IMAGELAKE_REQUIRE_BROWSER is set, and there is no chromium")
         pytest.skip("no chromium on the path (IMAGELAKE_REQUIRE_BROWSER=1 makes this a failure)")
+    from playwright.sync_api import sync_playwright  # the one test file that needs it waits for it
+
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=path)
         yield started
         started.close()
+
+
+@pytest.fixture
+def imagelake(tmp_path: Path) -> Command:
+    """Runs the command in the test's folder; nothing ever ends in a traceback."""
+
+    def run(*arguments: str, text: str = "", without: tuple[str, ...] = ()) -> Ended:
+        kept = {name: value for name, value in os.environ.items() if name not in without}
+        ended = run_command(arguments, tmp_path, text, kept)
+        assert "Traceback" not in ended.stderr
+        return ended
+
+    return run
 
 
 @pytest.fixture

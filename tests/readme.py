@@ -13,20 +13,22 @@ from flows.questions import README, questions
 from schemas.table import OURS, REST, Column, Table
 from schemas.tables import TABLES
 from schemas.view import views
+from tests.bench import plots, results
 
 COMMANDS = (
     *("run", "serve", "check", "sql", "status", "publish", "rebuild", "maintain", "rollback"),
-    *("views", "report", "emulator"),
+    *("views", "export", "report", "superset-bundle", "emulator"),
 )
 
 
 def with_generated_parts(text: str) -> str:
-    """The README with its dictionary, views and commands as the code has them."""
+    """The README with its dictionary, views and commands as the code has them, and kept results."""
     for name, lines in (
         ("dictionary", _dictionary()),
         ("views", _views()),
         ("view questions", _view_questions()),
         ("commands", _commands()),
+        ("benchmark", results.lines(results.load())),
     ):
         text = replace_part(text, name, "\n".join(lines))
     return text
@@ -56,6 +58,16 @@ def replace_part(text: str, name: str, content: str) -> str:
     """The text with `content` between the marks of `name`."""
     marks = re.compile(rf"(<!-- begin: {name} -->\n).*?(<!-- end: {name} -->)", re.DOTALL)
     return marks.sub(lambda match: f"{match[1]}{content}\n{match[2]}", text)
+
+
+def section(text: str, title: str) -> str:
+    """The part under a heading of the second level, up to the next one."""
+    return text.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+def code_blocks(text: str, language: str) -> list[str]:
+    """The code blocks of a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
 def _dictionary() -> list[str]:
@@ -116,7 +128,15 @@ def _help(command: str) -> str:
     return "\n".join(line.rstrip() for line in printed.strip().splitlines())
 
 
+def main(*, is_results_only: bool) -> None:
+    """Writes the README's generated parts, its drawings and, unless told not to, what the demo says."""
+    text = with_generated_parts(README.read_text())
+    if not is_results_only:
+        with TemporaryDirectory() as folder:
+            text = with_demo(text, run_demo(Path(folder) / "demo"))
+    plots.write(results.load())
+    README.write_text(text)
+
+
 if __name__ == "__main__":
-    with TemporaryDirectory() as folder:
-        demo = run_demo(Path(folder) / "demo")
-    README.write_text(with_demo(with_generated_parts(README.read_text()), demo))
+    main(is_results_only="--results" in sys.argv)

@@ -17,6 +17,9 @@ Build = dict[str, Any]
 Target = tuple[str, str]
 """account_id and region."""
 
+DATA = ("image_builds", "image_amis", "image_containers", "image_region_failures")
+"""The tables that hold what the API sent."""
+
 _FAILURE_PATHS = {
     "failure_image_status": "state.failureContext.imageStatus",
     "failure_workflow_execution_id": "state.failureContext.workflowExecutionId",
@@ -69,24 +72,45 @@ _REGION_FAILURE_PATHS = {
 _REGION_FAILURES = "state.failureContext.distributionFailure.regionFailures"
 
 
-def table_rows(lake: Path, table: str) -> list[dict[str, Any]]:
-    """The rows of the table that the newest commit of the lake names."""
-    newest = max((lake / "_commits").glob("*.json"), key=lambda path: int(path.name.split("_")[1]))
-    record = json.loads(newest.read_bytes())
+def with_tags_as_dict(row: dict[str, Any]) -> dict[str, Any]:
+    """The row of Arrow with its map as a dict, no key of which came twice."""
+    if not row.get("tags"):
+        return {**row, "tags": {}} if row.get("tags") == [] else row
+    tags = dict(row["tags"])
+    assert len(tags) == len(row["tags"])
+    return {**row, "tags": tags}
+
+
+def newest_record(lake: Path, day: str = "") -> dict[str, Any]:
+    """What the newest commit of the lake, or of a date, says."""
+    records = (*(lake / "_commits").glob("*.json"), *(lake / "_commits/older").glob("*.json"))
+    of_day = [path for path in records if path.name.startswith(day)]
+    newest = max(of_day, key=lambda path: int(path.name.split("_")[1]))
+    record: dict[str, Any] = json.loads(newest.read_bytes())
+    return record
+
+
+def table_rows(lake: Path, table: str, day: str = "") -> list[dict[str, Any]]:
+    """The rows of the table that the newest commit of the lake, or of a date, names."""
     return [
-        row
-        for file in record["tables"][table]["files"]
-        for row in pq.ParquetFile(lake / file["path"]).read().to_pylist(maps_as_pydicts="strict")
+        with_tags_as_dict(row)
+        for file in newest_record(lake, day)["tables"][table]["files"]
+        for row in pq.ParquetFile(lake / file["path"]).read().to_pylist()
     ]
 
 
-def read_builds(lake: Path) -> dict[Target, list[Build]]:
+def read_builds(lake: Path, day: str = "") -> dict[Target, list[Build]]:
     """Each target's builds as its API sent them, up to absent, null and empty members."""
-    amis = _by_build(table_rows(lake, "image_amis"))
-    containers = _by_build(table_rows(lake, "image_containers"))
-    failures = _by_build(table_rows(lake, "image_region_failures"))
+    return builds_of({table: table_rows(lake, table, day) for table in DATA})
+
+
+def builds_of(tables: dict[str, list[dict[str, Any]]]) -> dict[Target, list[Build]]:
+    """The builds that the rows of the four data tables tell of."""
+    amis = _by_build(tables["image_amis"])
+    containers = _by_build(tables["image_containers"])
+    failures = _by_build(tables["image_region_failures"])
     builds = defaultdict(list)
-    for row in table_rows(lake, "image_builds"):
+    for row in tables["image_builds"]:
         key = (row["account_id"], row["region"], row["arn"])
         build = _element(row, _BUILD_PATHS)
         if row["arn"] is not None:

@@ -3,7 +3,9 @@
 import os
 import signal
 import subprocess
+import sys
 import time
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,18 +17,18 @@ from extract.emulator.settings import REGIONS
 from flows.loading import load_parameters
 from flows.parameters import ParameterError, SnapshotParameters
 from lake.folder import Folder
+from lake.interruption import held_off
 from lake.location import open_folder
 from lake.maintain import maintain
 from lake.records import commits
 from lake.retention import Keep
 from lake.verify import verify
 from lake.warehouse import connect, publish
-from tests.test_cli import IMAGELAKE, Command, imagelake
+from tests.command import IMAGELAKE, Command
 from tests.test_commit import of_builds
 from tests.test_writer import DAY, commit_rows
 
-__all__ = ["imagelake"]  # a fixture is used by its name
-
+PROJECT = Path(__file__).parents[1]
 OPTIONS = ("--lake", "lake", "--warehouse", "w.duckdb", "--region", REGIONS[0])
 
 
@@ -34,6 +36,7 @@ def committed(folder: Path) -> int:
     return len(list(commits(open_folder(str(folder / "lake")))))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("emulator")
 def test_a_warehouse_that_another_process_holds_leaves_the_run_committed(
     imagelake: Command, tmp_path: Path
@@ -48,6 +51,7 @@ def test_a_warehouse_that_another_process_holds_leaves_the_run_committed(
     assert committed(tmp_path) == 2
 
 
+@pytest.mark.slow
 def test_an_interruption_after_the_record_is_too_late(emulator: Emulator, tmp_path: Path) -> None:
     assert emulator.environment()
     running = subprocess.Popen(
@@ -67,6 +71,52 @@ def test_an_interruption_after_the_record_is_too_late(emulator: Emulator, tmp_pa
     assert " complete: " in stdout
     assert running.returncode == 0
     assert committed(tmp_path) == 1
+
+
+INTERRUPTED_AT_THE_LINK = """
+import os, signal, sys
+import flows.cli
+link = os.link
+def linked(*names):
+    link(*names)
+    signal.raise_signal(signal.SIGINT)
+os.link = linked
+sys.argv[0] = "imagelake"
+flows.cli.main()
+"""
+
+
+def test_an_interruption_as_the_record_is_created_is_too_late(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    """At the very instant: the record is there, and nothing says otherwise."""
+    assert emulator.environment()
+    ended = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_AT_THE_LINK, "run", *OPTIONS],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        check=False,
+    )
+    assert "nothing was committed" not in ended.stderr
+    assert " complete: " in ended.stdout
+    assert (ended.returncode, committed(tmp_path)) == (0, 1)
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_second_interruption_is_heeded(times: int) -> None:
+    """A store that does not answer can be left, too."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt) if times > 1 else nullcontext(), held_off() as hold:
+            hold()
+            for _ in range(times):
+                signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def damaged(folder: Folder, pattern: str) -> str:

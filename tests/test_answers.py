@@ -293,6 +293,7 @@ def test_parquet_of_a_query_that_fails_midway_is_no_file(
         pq.read_table(io.BytesIO(written))
 
 
+@pytest.mark.slow
 def test_parquet_is_written_as_the_rows_come() -> None:
     """400 MB of rows in a process whose memory grows by no more than a few batches."""
     grown = subprocess.run(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from lake.bucket import Bucket
 from lake.commit import ORPHAN_AGE, publish_record, rollback
 from lake.folder import Folder
 from lake.lease import Lease
+from lake.location import open_folder
 from lake.maintain import maintain
 from lake.records import (
     COMMITS,
@@ -46,11 +48,21 @@ PLACES = (COMMITS, OLDER)
 VIEWS = ("visible_runs", "image_builds", "snapshots", "current_builds", "current_targets")
 
 
-@pytest.fixture
-def folder(folder: Folder) -> Folder:
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Folder:
     """Four dates; the second has a run that was superseded."""
-    for day in (*DAYS[:2], *DAYS[1:]):
-        commit_rows(folder, day, of_builds(f"{day}/{len(runs_of(folder, day))}"))
+    made = open_folder(str(tmp_path_factory.mktemp("written") / "lake"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lake.folder.VISIBILITY_DELAY", timedelta(0))
+        for day in (*DAYS[:2], *DAYS[1:]):
+            commit_rows(made, day, of_builds(f"{day}/{len(runs_of(made, day))}"))
+    return made
+
+
+@pytest.fixture
+def folder(folder: Folder, written: Folder) -> Folder:
+    """A copy of it, file by file with its times."""
+    copytree(written.root, folder.root)
     return folder
 
 
@@ -190,6 +202,7 @@ def test_a_foreign_file_beside_the_records_is_left_alone(folder: Folder, reader:
     assert len(list(commits(folder))) == len(ALL)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("are_moved", [False, True], ids=["copied", "moved"])
 @pytest.mark.parametrize("step", range(5))
 def test_a_record_is_dropped_by_all_its_names_or_stays(
@@ -216,6 +229,7 @@ def test_a_record_is_dropped_by_all_its_names_or_stays(
     assert shown(reader) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("call", ["link", "unlink", "write_bytes"])
 @pytest.mark.parametrize("step", range(5))
 def test_a_move_that_broke_off_is_finished_by_the_next(
@@ -333,6 +347,7 @@ def publish_four(target: Bucket) -> None:
         publish_record(target, day, f"run-{number}", {"run_id": f"run-{number}"}, state="state")
 
 
+@pytest.mark.slow
 def test_records_move_on_s3_and_views_show_them(bucket: Bucket, tmp_path: Path) -> None:
     """Where no older folder is, where a record is in both, and where it is in that one alone."""
     publish_four(bucket)

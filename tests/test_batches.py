@@ -44,7 +44,7 @@ Parameters = Callable[..., SnapshotParameters]
         (12, 2, [2] * 6),
         (17, 2, [3] * 5 + [2]),
         (2000, 2, [BATCH_TARGETS] * 10),
-        (2001, 2, [BATCH_TARGETS] * 10 + [1]),
+        (2001, 2, [167] * 11 + [164]),
         (2000, 100, [5] * 400),
     ],
 )
@@ -100,6 +100,7 @@ def rows(warehouse: Path) -> dict[str, list[tuple[Any, ...]]]:
         return {name: connection.execute(query).fetchall() for name, query in QUERIES.items()}
 
 
+@pytest.mark.slow
 def test_batches_give_the_rows_of_one_process(
     emulator: Emulator, given: Parameters, tmp_path: Path
 ) -> None:

@@ -1,9 +1,11 @@
 """A lake in S3: objects are whole or not there, a created one stays, and a lost answer is told."""
 
 import os
+import stat
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from shutil import rmtree
 from uuid import uuid4
 
 import pytest
@@ -11,7 +13,7 @@ import pytest
 from lake.bucket import Bucket, open_bucket
 from lake.commit import publish_record
 from lake.records import commits
-from lake.storage import LakeSettings, StoredFile, UnknownOutcomeError
+from lake.storage import LakeSettings, StorageError, StoredFile, UnknownOutcomeError
 from tests.aws import Moto
 from tests.s3 import Call, Proxy, Trouble, client, environment, new_bucket, proxy, put_many
 from tests.test_writer import DAY
@@ -196,6 +198,7 @@ def test_a_record_is_published_again_until_its_outcome_is_known(
     assert len(puts) == len(troubles) + 1
 
 
+@pytest.mark.slow
 def test_more_files_than_one_answer_holds_are_listed_and_removed(
     bucket: Bucket, store: Moto
 ) -> None:
@@ -241,6 +244,52 @@ def test_what_was_left_unfinished_is_found_and_can_be_removed(bucket: Bucket, st
         leftover.remove()
     assert list(bucket.leftovers()) == []
     assert len(list(other.leftovers())) == 1
+
+
+def mode_of(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.parametrize("does", ["make", "stage", "fetched"])
+def test_the_spool_is_the_user_s_alone(bucket: Bucket, tmp_path: Path, does: str) -> None:
+    """Whatever the umask, and where an earlier version left it open."""
+    root = bucket.working("")
+    assert root.is_relative_to(tmp_path)
+    root.mkdir(mode=0o755, parents=True)
+    before = os.umask(0)
+    try:
+        _use(bucket, does)
+        assert mode_of(root) == 0o700
+        rmtree(root)
+        _use(bucket, does)
+    finally:
+        os.umask(before)
+    assert mode_of(root) == 0o700
+
+
+def _use(bucket: Bucket, does: str) -> None:
+    if does == "make":
+        bucket.make()
+    elif does == "stage":
+        bucket.stage("image_builds/x.parquet")
+    else:
+        with bucket.fetched("_raw"):
+            pass
+
+
+@pytest.mark.parametrize("does", ["make", "stage", "fetched"])
+def test_a_link_in_the_place_of_the_spool_is_refused(
+    bucket: Bucket, tmp_path: Path, does: str
+) -> None:
+    """As another user could make one in a folder that all may write: the name can be told."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir(mode=0o755)
+    root = bucket.working("")
+    root.parent.mkdir(parents=True)
+    root.symlink_to(elsewhere)
+    with pytest.raises(StorageError, match="is a link, or another user's: remove it"):
+        _use(bucket, does)
+    assert (list(elsewhere.iterdir()), mode_of(elsewhere)) == ([], 0o755)
 
 
 def test_a_copy_that_a_killed_process_had_fetched_is_left_over_too(bucket: Bucket) -> None:

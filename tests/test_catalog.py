@@ -124,6 +124,7 @@ def test_on_a_narrow_terminal_words_are_folded_and_never_cut() -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [60, 80, 120, 200])
 def test_every_word_fits_any_terminal(width: int) -> None:
     """But for an example, which is there to be copied."""
@@ -173,7 +174,8 @@ def test_a_name_that_is_none_is_told_its_neighbours() -> None:
     with pytest.raises(ParameterError) as refused:
         named("golden_amix", relations())
     assert str(refused.value) == (
-        "'golden_amix' is no view, table or macro; did you mean golden_amis or golden_images?"
+        "'golden_amix' is no view, table or macro; did you mean golden_amis or bi.golden_amis or "
+        "golden_images?"
     )
     with pytest.raises(ParameterError, match="`imagelake views` lists them"):
         named("zzz", relations())

@@ -1,6 +1,7 @@
 """What cannot be right is not committed, and what is new is told."""
 
 import json
+import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -174,6 +175,21 @@ def test_unknown_values_and_members_are_told(ask: Callable[..., list[str]]) -> N
     )
 
 
+def test_members_are_told_of_however_many_and_deep_they_are(ask: Callable[..., list[str]]) -> None:
+    """In time that grows with their number, not with its square: by json_tree it took minutes."""
+    large = json.dumps({"new": {f"m{number:04}": [number] * 10 for number in range(4_000)}})
+    deep = '{"a":1,"a":{"":' + '{"b":[' * 200 + "2" + "]}" * 200 + "}}"
+    builds = [{**KEY, "arn": "a", "extra": large}, {**KEY, "arn": "b", "extra": deep}]
+    began_at = time.monotonic()
+    (warning,) = ask({"image_builds": builds})
+    assert time.monotonic() - began_at < 20
+    told = f"1/r: image_builds a (1), 1/r: image_builds a.{'.b[]' * 200} (1), "
+    assert warning.partition("kept in extra: ")[2] == (
+        f"{told}1/r: image_builds new.m0000[] (10), 1/r: image_builds new.m0001[] (10), "
+        "1/r: image_builds new.m0002[] (10), and 3,997 more"
+    )
+
+
 @pytest.mark.parametrize(
     ("table", "column"),
     [(t.name, c.name) for t in DATA_TABLES for c in t.columns if c.values],
@@ -212,6 +228,7 @@ def test_a_drop_stops_the_run_and_is_taken_when_accepted(
     assert summary.row_counts["image_builds"] == 0
 
 
+@pytest.mark.slow
 def test_a_drop_is_measured_from_the_last_complete_capture(
     emulator: Emulator, parameters: Parameters
 ) -> None:

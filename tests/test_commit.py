@@ -119,6 +119,7 @@ def test_the_record_says_what_was_committed(folder: Folder) -> None:
     assert newest_content(folder) == json.loads(folder.read(record.path))
 
 
+@pytest.mark.slow
 def test_a_second_run_replaces_the_first_of_its_date_in_every_view(
     folder: Folder, reader: Reader
 ) -> None:
@@ -158,6 +159,7 @@ def test_all_queries_of_a_transaction_see_one_state_of_the_lake(
     assert reader.arns("image_builds") == ["b", "c"]
 
 
+@pytest.mark.slow
 def test_no_reader_ever_sees_half_a_commit(folder: Folder, reader: Reader) -> None:
     """Every query across tables, asked without pause while runs are committed, sees one run."""
     commit_rows(folder, DAY, of_builds("0"))

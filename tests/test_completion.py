@@ -140,6 +140,18 @@ def test_the_word_before_the_cursor_is_what_is_replaced(text: str, word: str) ->
 
 
 def test_every_relation_of_the_package_completes(connection: duckdb.DuckDBPyConnection) -> None:
+    """One of a schema: its name after the schema's."""
     known = relations(), vocabulary_of(connection)
     for name, relation in relations().items():
-        assert name + "(" * (relation.kind == MACRO) in offered(known, f"from {name[:-1]}│")
+        _, _, own = name.rpartition(".")
+        assert own + "(" * (relation.kind == MACRO) in offered(known, f"from {name[:-1]}│")
+
+
+def test_what_is_in_a_schema_completes_with_its_columns(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    known = relations(), vocabulary_of(connection)
+    assert {"bi.builds", "bi.calendar"} <= set(offered(known, "from bi│"))
+    assert offered(known, "from bi.cal│") == ["calendar"]
+    for text in ("from bi.amis select ami_k│", "from bi.amis as a select a.ami_k│"):
+        assert offered(known, text)[0] == "ami_key"

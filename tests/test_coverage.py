@@ -149,6 +149,7 @@ def pieces(snap: Snap, *sizes: int | None) -> list[Summary]:
     return taken
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sizes", [(50, None), (30, 45, None)], ids=str)
 def test_the_pieces_of_a_listing_make_a_whole(
     snap: Snap, ask: Ask, sizes: tuple[int | None, ...]
@@ -217,6 +218,7 @@ def test_a_narrow_run_over_a_whole_capture_is_refused(snap: Snap, ask: Ask) -> N
     assert ask("select snapshot_date::varchar, coverage from current_targets") == [(DATE, "whole")]
 
 
+@pytest.mark.slow
 def test_emulated_and_real_builds_never_share_a_lake(
     snap: Snap, parameters: Parameters, ask: Ask
 ) -> None:

@@ -66,6 +66,7 @@ HISTORY = (
     f"amis_as_of('{DAYS[3]} 23:59:59+00')",
     f"snapshot_diff('{DAYS[1]}', '{DAYS[3]}')",
     f"snapshot_diff('{DAYS[4]}', '{DAYS[0]}')",
+    f"snapshot_diff('{DAYS[1]}', '{DAYS[3] + timedelta(days=100)}')",
 )
 """What is read from the files of changes, and by the runs of captures."""
 
@@ -102,11 +103,12 @@ def answers(
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    "seed", [0, *(pytest.param(n, marks=pytest.mark.long) for n in (1, 2, 3, 4))]
+    ("seed", "steps"), [(0, 8), *(pytest.param(n, 20, marks=pytest.mark.long) for n in range(5))]
 )
 def test_whatever_is_committed_the_current_rows_are_those_of_the_history(
-    folder: Folder, tmp_path: Path, seed: int
+    folder: Folder, tmp_path: Path, seed: int, steps: int
 ) -> None:
     """Dates in any order, re-runs that read more or less, rollbacks, clean-up, compaction."""
     dice = random.Random(seed)  # noqa: S311 - a history, no secret
@@ -114,7 +116,7 @@ def test_whatever_is_committed_the_current_rows_are_those_of_the_history(
     publish(folder, live)
     kinds = ["whole", "whole", "whole", "filtered", "part", "none", None]
     with connect(live) as connection, plain(folder) as history:
-        for step in range(20):
+        for step in range(steps):
             day = dice.choice(DAYS)
             runs = [record.run_id for record in runs_of(folder, day)]
             action = dice.random()
@@ -143,6 +145,7 @@ def test_a_run_that_changes_no_current_row_names_the_state_before(folder: Folder
     assert third == second != first
 
 
+@pytest.mark.slow
 def test_a_lake_of_an_older_version_reads_its_current_rows_from_the_history(
     folder: Folder, tmp_path: Path
 ) -> None:
@@ -171,6 +174,7 @@ def test_one_date_among_many_is_read_for_current_rows(folder: Folder, tmp_path: 
     assert "Total Files Read: 1" in plan[0][1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gone", ["snapshot_targets", "image_builds"])
 def test_current_rows_that_cannot_be_read_are_derived_anew(
     folder: Folder, tmp_path: Path, gone: str

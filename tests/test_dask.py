@@ -25,11 +25,11 @@ from flows.pipeline import take_snapshot
 from lake.warehouse import connect
 from schemas import __version__
 from tests.aws import Moto
+from tests.command import IMAGELAKE
 from tests.conftest import CLOCK
 from tests.dask_cluster import Cluster, cluster
 from tests.prefect_server import wait_for
 from tests.s3 import client, environment, new_bucket
-from tests.test_cli import IMAGELAKE
 from tests.test_s3_lake import QUERIES
 
 DATE = "2025-11-20"
@@ -292,6 +292,7 @@ def test_nothing_gives_a_secret_away(world: World) -> None:
     assert SECRET not in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -82,6 +82,7 @@ def test_an_envelope_has_a_count_and_a_token(body: bytes, count: int, token: str
         b'{"imageSummaryList":[{"new":"\xff"}]}',
         b'{"imageSummaryList":[{"new":"\xed\xa0\x80"}]}',
         b'{"imageSummaryList":[{"new":"\\ud800","newer":01}]}',
+        *(b'{"new":"\\u%s\\ud800"}' % digits for digits in (b"", b"1", b"12", b"123")),
         b'{"imageSummaryList":[],"nextToken":7}',
         b'{"imageSummaryList":[{"new":' + b"[" * 100_000 + b"]" * 100_000 + b"}]}",
     ],
@@ -248,3 +249,17 @@ def test_half_a_character_is_replaced_in_the_columns() -> None:
     body = page('{"arn":"a","name":"x\\ud800y","tags":{"\\udfff":"\\ud83d\\ud83d\\udcbf"}}')
     (build,) = decode_page(body)
     assert held(build) == {"arn": "a", "name": "x\ufffdy", "tags": {"\ufffd": "\ufffd💿"}}
+
+
+def test_arns_that_no_column_can_hold_are_none() -> None:
+    """Two that differ in a lone surrogate alone would be one and the same, and one build lost."""
+    amis = '"outputResources":{"amis":[{"image":"ami-1"}]},"name":"\\ufffd"'
+    sent = [f'{{"arn":"a{lone}",{amis}}}' for lone in ("\\ud83d", "\\ud84d", "\\ufffd")]
+    builds = decode_page(page(*sent, '{"arn":"a\\ufffd","name":"\\ud83d"}'))
+    assert [build.arn for build in builds] == [None, None, "a\ufffd", "a\ufffd"]
+    assert [build.outputResources is None for build in builds] == [True, True, False, True]
+    assert [build.extra_ for build in builds] == [
+        *(sent[:2]),
+        None,
+        '{"arn":"a\\ufffd","name":"\\ud83d"}',
+    ]

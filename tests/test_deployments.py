@@ -39,6 +39,9 @@ RUN_SECONDS = 120.0
 PAGE_SIZE = 10
 ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 
+pytestmark = pytest.mark.long
+"""A server, a worker and a process a run, which take their minute."""
+
 
 def commands_shown() -> list[str]:
     """The five commands under "Run it on a schedule"."""
@@ -341,7 +344,6 @@ def errors_of(page: Page) -> list[Error]:
     return errors
 
 
-@pytest.mark.long
 @pytest.mark.usefixtures("scheduled")
 def test_a_killed_run_leaves_nothing_and_the_next_goes_on_with_its_pages(
     site: Site, whole: Whole
@@ -369,7 +371,6 @@ def test_a_killed_run_leaves_nothing_and_the_next_goes_on_with_its_pages(
     assert rows(site.warehouse, day) == whole.rows
 
 
-@pytest.mark.long
 @pytest.mark.usefixtures("scheduled")
 def test_a_run_outlives_its_server_and_tells_it_afterwards(site: Site, whole: Whole) -> None:
     """It commits while the server is away; then its end is reported as if nothing had been."""
@@ -393,7 +394,6 @@ def test_a_run_outlives_its_server_and_tells_it_afterwards(site: Site, whole: Wh
     assert rows(site.warehouse, day) == whole.rows
 
 
-@pytest.mark.long
 def test_what_could_not_be_told_is_said(site: Site) -> None:
     """The server never comes back: the lake is committed, the status 3, the last line the reason."""
     day, relay = str(next(site.dates)), Relay(site.relay.server_api)
@@ -424,7 +424,6 @@ cli.main()
 """
 
 
-@pytest.mark.long
 def test_a_site_without_a_work_pool_is_served_until_ctrl_c(site: Site) -> None:
     """Both schedules follow the zone; Ctrl-C ends the process at once and pauses them."""
     site.stop()

@@ -18,9 +18,11 @@ from flows.pipeline import take_snapshot
 from lake.location import open_folder
 from lake.records import commits, runs_of
 from lake.warehouse import connect, publish
-from tests.test_cli import IMAGELAKE
+from tests.command import IMAGELAKE
 from tests.test_commit import of_builds
 from tests.test_writer import DAY, commit_rows
+
+pytestmark = pytest.mark.slow
 
 NEXT = DAY + timedelta(days=1)
 REGION = "us-east-1"
@@ -57,7 +59,14 @@ def used(lake: Path, pattern: str) -> int:
     return sum(path.stat().st_blocks * 512 for path in found)
 
 
-@pytest.mark.parametrize("stage", ["reading", "writing the tables", "committing"])
+@pytest.mark.parametrize(
+    "stage",
+    [
+        pytest.param("reading", marks=pytest.mark.long),
+        "writing the tables",
+        pytest.param("committing", marks=pytest.mark.long),
+    ],
+)
 def test_a_full_disk_fails_the_run_in_one_line_and_nothing_else(
     emulator: Emulator, disk: Path, tmp_path: Path, stage: str
 ) -> None:

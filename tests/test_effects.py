@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from lake.effects import (
+    MEMORY,
     Effects,
     Found,
     GoldenChange,
@@ -95,8 +96,13 @@ def test_new_failures_and_what_is_gone_are_told(folder: Folder, warehouse: Path)
     )
 
 
+@pytest.mark.parametrize("memory", [MEMORY, "100KB"])
 @pytest.mark.usefixtures("at_once")
-def test_golden_amis_that_changed_are_told_with_both_ids(folder: Folder, warehouse: Path) -> None:
+def test_golden_amis_that_changed_are_told_with_both_ids(
+    folder: Folder, warehouse: Path, monkeypatch: pytest.MonkeyPatch, memory: str
+) -> None:
+    """In little memory, and in more where that does not do."""
+    monkeypatch.setattr("lake.effects.MEMORY", memory)
     """One that is gone, too. OTHER is denied that day: what it had stands, and nothing is told."""
     found = changed_on(folder, warehouse, 2)
     image = (HOME[0], HOME[1], HOME[0])
@@ -113,6 +119,7 @@ def test_golden_amis_that_changed_are_told_with_both_ids(folder: Folder, warehou
     assert found.stale == stale(2, other=1)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("at_once")
 def test_a_second_run_of_a_date_tells_nothing_again(folder: Folder, warehouse: Path) -> None:
     """Its builds differ from those of the date before as the first run's did."""
@@ -135,6 +142,7 @@ def test_a_first_snapshot_changes_nothing(folder: Folder, warehouse: Path) -> No
     assert found.stale.total == 4
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("at_once")
 def test_more_than_can_be_named_are_counted(
     folder: Folder, warehouse: Path, monkeypatch: pytest.MonkeyPatch

@@ -19,7 +19,7 @@ from flows.parameters import SnapshotParameters
 from flows.pipeline import take_snapshot
 from schemas.tables import DATA_TABLES, TABLES
 from tests.listing import ACCOUNT, REGION, listing, tell
-from tests.reassemble import differences, read_builds, table_rows
+from tests.reassemble import differences, read_builds, table_rows, with_tags_as_dict
 
 STORIES = Path(__file__).parent / "pages"
 TIME = datetime(2025, 11, 20, 12, tzinfo=UTC)
@@ -69,7 +69,7 @@ def tables_of(directory: Path) -> dict[str, pa.Table]:
 
 def rows_of(directory: Path) -> Rows:
     return {
-        name: table.to_pylist(maps_as_pydicts="strict")
+        name: [with_tags_as_dict(row) for row in table.to_pylist()]
         for name, table in tables_of(directory).items()
     }
 

@@ -15,15 +15,17 @@ from flows.pipeline import take_snapshot
 from lake.warehouse import connect
 from schemas.tables import DATA_TABLES
 from tests.conftest import CLOCK
+from tests.endpoint import DENIED, EVIL, EVIL_SHOWN, answering, is_harmless
 from tests.prefect_server import binary, post
 
 HOME, EAST, WEST = ACCOUNTS[0], REGIONS[0], REGIONS[1]
 RUNS = {
     "complete": ["--region", EAST],
-    "partial": ["--region", EAST, "--region", WEST],
-    "failed": ["--region", WEST],
+    "partial": ["--region", EAST, "--region", WEST, "--processes", "2"],
+    "failed": ["--region", EAST],
 }
-"""The regions of each run; the second region is denied."""
+"""The regions of each run; the second region is denied, and to the last run everything, in words that
+would command a terminal."""
 
 
 class Tracked:
@@ -66,20 +68,22 @@ def tracked(
         "PREFECT_API_URL": api,
         "PREFECT_HOME": str(root / "prefect"),
     }
-    ended = {
-        name: subprocess.Popen(
-            [
-                *(binary("imagelake"), "run", *regions, "--date", "2025-11-20"),
-                *("--lake", str(root / name), "--warehouse", str(root / f"{name}.duckdb")),
-            ],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env={**os.environ, **given},
-        )
-        for name, regions in RUNS.items()
-    }
-    return Tracked(api, root, ended)
+    with answering({"message": EVIL}, 403, DENIED) as hostile:
+        others = {"failed": {"AWS_ENDPOINT_URL_IMAGEBUILDER": hostile}}
+        ended = {
+            name: subprocess.Popen(
+                [
+                    *(binary("imagelake"), "run", *regions, "--date", "2025-11-20"),
+                    *("--lake", str(root / name), "--warehouse", str(root / f"{name}.duckdb")),
+                ],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                env={**os.environ, **given, **others.get(name, {})},
+            )
+            for name, regions in RUNS.items()
+        }
+        return Tracked(api, root, ended)
 
 
 def test_a_run_that_read_everything_is_completed(tracked: Tracked) -> None:
@@ -99,12 +103,16 @@ def test_a_run_that_read_everything_is_completed(tracked: Tracked) -> None:
 
 
 def test_a_run_with_a_failed_target_is_a_partial_success(tracked: Tracked) -> None:
+    """Here two processes read; what they tell of the targets is in the run's log."""
     with connect(tracked.root / "partial.duckdb") as connection:
         ((builds,),) = connection.execute("select count(*) from current_builds").fetchall()
     denied = f"{HOME}/{WEST} failed (AccessDeniedException)"
     words = f"1 of 2 targets not read whole: {denied}; {builds} builds"
     assert tracked.exits["partial"] == 3
     assert tracked.state("partial") == ("COMPLETED", "PartialSuccess", words)
+    assert ("land", "COMPLETED") in tracked.tasks["partial"]
+    assert "in 2 processes" in tracked.said["partial"]
+    assert f"target={HOME}/{WEST} status=failed" in tracked.said["partial"]
 
 
 def test_a_run_that_commits_nothing_has_failed(tracked: Tracked) -> None:
@@ -118,6 +126,19 @@ def test_a_run_that_commits_nothing_has_failed(tracked: Tracked) -> None:
         tracked.said["failed"]
         .splitlines()[-1]
         .startswith("imagelake: nothing could be read of 1 target")
+    )
+
+
+def test_what_an_endpoint_says_commands_no_terminal(tracked: Tracked, api: str) -> None:
+    """Neither from the run's output, Prefect's tracebacks among it, nor from the server's log."""
+    run = tracked.flow_runs["failed"]
+    logged = post(f"{api}/logs/filter", {"logs": {"flow_run_id": {"any_": [run["id"]]}}})
+    told = [tracked.said["failed"], *(entry["message"] for entry in logged)]
+    told.append(tracked.state("failed")[2])
+    assert len(told) > 5
+    assert all(map(is_harmless, told))
+    assert (
+        sum(f"AccessDeniedException on ListImageBuildVersions: {EVIL_SHOWN}" in t for t in told) > 2
     )
 
 
@@ -141,7 +162,7 @@ def test_a_tracked_run_takes_the_same_rows_as_an_untracked_one(
 MAINTAIN = """
 import sys
 from flows.maintain import maintain
-from flows.parameters import MaintainParameters
+from flows.upkeep_parameters import MaintainParameters
 maintain(MaintainParameters(lake=sys.argv[1], warehouse=sys.argv[2], grace_hours=0, orphan_hours=0))
 """
 

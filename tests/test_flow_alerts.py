@@ -31,6 +31,8 @@ from tests.conftest import CLOCK
 from tests.prefect_server import binary, free_port, post, wait_for
 from tests.summaries import MUCH, PARTIAL
 
+pytestmark = pytest.mark.slow
+
 HOME, EAST, WEST = ACCOUNTS[0], REGIONS[0], REGIONS[1]
 PROJECT = Path(__file__).parents[1]
 SECRET = "an-external-id"  # noqa: S105 - what must be told nowhere
@@ -331,20 +333,23 @@ def test_no_secret_is_told(site: Site) -> None:
     assert SECRET not in json.dumps(told)
 
 
-def test_an_alert_of_each_kind_is_sent_once(site: Site, notices: dict[str, list[str]]) -> None:
-    """Failed, partial, late and stuck runs, and a stale target; each names its run."""
+def test_an_alert_of_each_kind_is_sent(site: Site, notices: dict[str, list[str]]) -> None:
+    """Failed, partial, late and stuck runs, and a stale target; each names its run.
+
+    A busy server may send one again: its actions are carried out at least once.
+    """
     message = site.flow_run["state"]["message"]
     stale = notices.pop(f"imagelake: {HOME}/{WEST} stale")
-    assert [body.partition(":")[0] for body in stale] == ["last read whole"]
+    assert {body.partition(":")[0] for body in stale} == {"last read whole"}
     assert "never; AccessDeniedException" in stale[0]
     stuck = notices.pop("imagelake: snapshot stuck")
     assert site.stuck in [body.splitlines()[1] for body in stuck]
-    assert notices == {
-        "imagelake: snapshot failed": [f"the disk is full\n{site.failed}"],
-        "imagelake: snapshot partial": [f"{message}\n{site.flow_run['id']}"],
-        "imagelake: snapshot late": [
+    assert {subject: set(bodies) for subject, bodies in notices.items()} == {
+        "imagelake: snapshot failed": {f"the disk is full\n{site.failed}"},
+        "imagelake: snapshot partial": {f"{message}\n{site.flow_run['id']}"},
+        "imagelake: snapshot late": {
             f"due 2025-11-20 02:00:00+00:00; is a worker running?\n{site.late}"
-        ],
+        },
     }
 
 

@@ -1,10 +1,10 @@
 """The views and macros of history say what was seen when: what could not be read is never gone."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import duckdb
 import pyarrow as pa
@@ -20,7 +20,8 @@ from lake.warehouse import connect, publish, publish_pinned
 from schemas.image_builds import IMAGE_BUILDS
 from schemas.table import BIGINT, INSTANT, TAGS, TEXT
 from schemas.view import macros, view_named
-from tests.rows import Row, Target, arn_of, build, covered, dicts, filled, rows
+from tests.history_rows import HISTORY, alike, asked, in_order
+from tests.rows import Target, arn_of, build, covered, dicts, rows
 from tests.small_history import (
     DAYS,
     HOME,
@@ -45,27 +46,6 @@ __all__ = [
 ]  # fixtures are used by their names
 
 NEXT = date(2025, 11, 21)
-HISTORY = {
-    "target_captures": Told.captures,
-    "capture_differences": Told.differences,
-    "build_changes": Told.changes,
-    "build_state_changes": Told.state_changes,
-    "build_history": Told.spans,
-    "disappeared_builds": Told.disappeared,
-}
-"""The views of history, and what finds their rows in plain Python."""
-ORDER = ("account_id", "region", "arn", "snapshot_date", "valid_from", "column_name")
-"""What rows of these views and macros are told apart by."""
-
-
-def in_order(found: Sequence[Row]) -> list[dict[str, Any]]:
-    """The rows without what is NULL, in an order."""
-    return sorted(map(filled, found), key=lambda row: [str(row.get(name, "")) for name in ORDER])
-
-
-def asked(connection: duckdb.DuckDBPyConnection, relation: str) -> list[dict[str, Any]]:
-    """All rows of a view, or of a macro's call, in an order."""
-    return in_order(dicts(connection, f"select * from {relation}"))  # noqa: S608 - our own names
 
 
 def told_of(folder: Folder, runs: dict[date, Rows]) -> Told:
@@ -271,22 +251,6 @@ def test_builds_and_amis_stand_as_of_a_moment(
                 assert alike(found) == alike(expected), (zone, macro, moment)
 
 
-def alike(found: Sequence[Row]) -> list[str]:
-    """The rows without what is NULL, as texts that compare."""
-    return sorted(
-        repr({name: filled(row)[name] for name in sorted(filled(row))}) for row in in_utc(found)
-    )
-
-
-def in_utc(found: Sequence[Row]) -> Iterator[Row]:
-    """The rows, their instants as UTC's."""
-    for row in found:
-        yield {
-            name: value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value
-            for name, value in row.items()
-        }
-
-
 @pytest.mark.parametrize("moment", [date(2025, 11, 17), at(17, 23), datetime(2025, 11, 17, 23)])
 def test_a_moment_can_be_a_parameter(
     history: duckdb.DuckDBPyConnection, moment: date | datetime
@@ -300,7 +264,7 @@ def test_a_moment_that_is_none_is_an_error(history: duckdb.DuckDBPyConnection, m
     """It would pass for a date before all captures."""
     calls = (f"builds_as_of('{moment}')", f"amis_as_of('{moment}')")
     for call in (*calls, f"snapshot_diff('{moment}', '{moment}')"):
-        with pytest.raises(duckdb.ConversionException, match="timestamp field"):
+        with pytest.raises(duckdb.ConversionException, match=r"(timestamp|date) field"):
             rows(history, f"select * from {call}")  # noqa: S608 - our own moments
 
 
@@ -417,6 +381,7 @@ SIZES = {
 """How many rows the small history has."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("view", HISTORY)
 def test_whole_rows_of_a_random_history(drawn: Drawn, view: str) -> None:
     """Filtered and cut captures compare nothing, nor do runs that others replaced."""
@@ -426,13 +391,19 @@ def test_whole_rows_of_a_random_history(drawn: Drawn, view: str) -> None:
     assert len(expected) > 5
 
 
+FAR: Final = timedelta(days=100)
+"""Days so far apart are compared whole, not by what differed in between."""
+
+
+@pytest.mark.slow
 def test_macros_of_a_random_history(drawn: Drawn) -> None:
-    """On dates with and without a snapshot, forwards and backwards."""
+    """On dates with and without a snapshot, near and far apart, forwards and backwards."""
     connection, told, _ = drawn
     days = [
         DATES[0] - timedelta(days=1),
         *(day + timedelta(days=1) for day in DATES[::3]),
         DATES[-1],
+        DATES[-1] + FAR,
     ]
     sizes = set()
     for day in days:
@@ -491,6 +462,10 @@ def test_a_diff_names_every_column(folder: Folder, tmp_path: Path) -> None:
             assert found == [
                 (name, values[first], values[last]) for name, values in sorted(texts.items())
             ]
+        near, far = (
+            rows(connection, query.format(DAYS[0], last)) for last in (DAYS[2], DAYS[2] + FAR)
+        )
+        assert far == near != []
         states = "select distinct name, state_status from snapshot_diff('{}', '{}')"
         assert rows(connection, states.format(DAYS[0], DAYS[2])) == [(None, None)]
 
@@ -649,6 +624,7 @@ def test_the_views_agree(history: duckdb.DuckDBPyConnection, drawn: Drawn, rule:
         assert rows(connection, AGREE[rule]) == []
 
 
+@pytest.mark.slow
 def test_a_pinned_warehouse_tells_the_same_history(
     small_lake: Folder, small_told: Told, tmp_path: Path
 ) -> None:
@@ -687,6 +663,7 @@ def test_an_empty_lake_has_no_history(folder: Folder, tmp_path: Path) -> None:
 # Captures of an older schema
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("at_once", "newer_column")
 def test_a_column_that_an_older_schema_lacks_changes_no_build(
     folder: Folder, tmp_path: Path

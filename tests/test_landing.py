@@ -4,6 +4,7 @@ import json
 import resource
 import secrets
 import signal
+from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -79,6 +80,7 @@ def test_a_landing_without_pages_is_empty(tmp_path: Path) -> None:
     assert landed_pages(tmp_path / "nowhere") == []
 
 
+@pytest.mark.slow
 def test_a_file_cut_at_any_byte_is_read_up_to_its_last_whole_page(tmp_path: Path) -> None:
     """What a killed process leaves: every page before the cut, and no error."""
     whole, cut = tmp_path / "whole", tmp_path / "cut"
@@ -163,10 +165,15 @@ def test_instants_keep_their_microseconds(tmp_path: Path) -> None:
     assert [each.arrived_at for each in landed_pages(tmp_path)] == times
 
 
+class KilledError(Exception):
+    """Ends a run before its commit."""
+
+
 def leave(directory: Path, request: str) -> None:
     """The landing of a run that was killed: its page is there, its lock went with it."""
-    with held(directory, request):
+    with suppress(KilledError), held(directory, request):
         land(directory, replace(PAGE, region=directory.name))
+        raise KilledError
 
 
 def test_a_landing_that_a_run_left_is_taken_over(tmp_path: Path) -> None:
@@ -180,6 +187,16 @@ def test_a_landing_that_a_run_left_is_taken_over(tmp_path: Path) -> None:
         assert [each.region for each in landed_pages(own)] == ["two"]
     assert not (tmp_path / "two").exists()
     assert landed_pages(tmp_path / "three") != []
+
+
+def test_a_landing_that_was_put_to_use_is_not_taken_over(tmp_path: Path) -> None:
+    """Its run was committed, or it would not have ended well; the pages stay."""
+    used, own = tmp_path / "used", tmp_path / "own"
+    with held(used, "same"):
+        land(used, PAGE)
+    with held(own, "same", [used]) as is_taken_over:
+        assert not is_taken_over
+    assert (len(landed_pages(used)), landed_pages(own)) == (1, [])
 
 
 def test_a_landing_is_its_runs_until_the_commit(tmp_path: Path) -> None:

@@ -100,6 +100,7 @@ def test_a_block_that_fails_gives_it_back(s3: Moto, bucket: Bucket) -> None:
     assert locks(s3, bucket) == []
 
 
+@pytest.mark.slow
 def test_a_killed_holders_is_taken_over(bucket: Bucket, new_lease: NewLease) -> None:
     """By one of those who wait, once it was not renewed for so long; then by the next."""
     command = [sys.executable, "-c", HOLD, bucket.uri, KEY]
@@ -126,6 +127,7 @@ def test_a_killed_holders_is_taken_over(bucket: Bucket, new_lease: NewLease) -> 
     assert time.monotonic() - began > LEASE_SECONDS - 1
 
 
+@pytest.mark.slow
 def test_a_living_holders_is_not(new_lease: NewLease) -> None:
     """It renews the lease for as long as it takes, here for more than twice its length."""
     released = Event()

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from flows.parameters import MaintainParameters
 from flows.upkeep import maintain_lines
+from flows.upkeep_parameters import MaintainParameters
 from lake.commit import CommitError, rollback
 from lake.folder import Folder
 from lake.maintain import Removal, maintain
@@ -194,6 +194,7 @@ def test_a_run_that_is_being_written_is_left_alone(folder: Folder, reader: Reade
     assert reader.arns() == []
 
 
+@pytest.mark.slow
 def test_retention_keeps_days_then_the_last_date_of_each_month(
     folder: Folder, reader: Reader
 ) -> None:
@@ -303,6 +304,7 @@ def test_a_rollback_to_what_is_not_there_is_refused(folder: Folder, reader: Read
     assert reader.arns() == ["b"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", range(8))
 def test_a_clean_up_that_broke_off_is_finished_by_the_next(
     folder: Folder, reader: Reader, monkeypatch: pytest.MonkeyPatch, step: int

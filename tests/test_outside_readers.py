@@ -66,6 +66,7 @@ def files(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return [str(Path(path).absolute()) for path in listed]
 
 
+@pytest.mark.slow
 def test_the_views_show_the_same(folder: Folder, tmp_path: Path) -> None:
     publish(folder, tmp_path / "imagelake.duckdb")
     query = "select snapshot_date, arn, created_at, tags from image_builds order by 1, 2"

@@ -95,3 +95,9 @@ def test_a_file_that_clean_up_took_is_not_the_statement_s_fault(
     assert str(error).endswith("; a clean-up took the file from under the query: ask again")
     assert "\n" not in str(error)
     assert error_of(connection, Statement("select nope")).is_usage
+
+
+def test_a_failure_that_duckdb_does_not_name_says_how_to_see_it() -> None:
+    """Where one thread fails, DuckDB may tell of another that it interrupted for it."""
+    error = duckdb.InterruptException("INTERRUPT Error: Interrupted!")
+    assert "`set threads = 1`" in str(query_error(error, Statement("select 1"), 100))

@@ -23,6 +23,7 @@ from flows.report.reading import queries, read_answers
 from flows.report.writing import report_of, write_report
 from lake.folder import Folder
 from lake.warehouse import connect, publish
+from tests.command import run_command
 from tests.hostile_lake import BUILDS, hostile_warehouse
 from tests.rows import Row, build, covered
 from tests.small_history import (
@@ -38,7 +39,6 @@ from tests.test_writer import commit_rows
 __all__ = ["hostile_warehouse", "small_lake", "small_warehouse"]  # fixtures are used by their names
 
 NOW = datetime(2025, 11, 20, 13, tzinfo=UTC)
-IMAGELAKE = str(Path(sys.executable).with_name("imagelake"))
 
 
 def report_on(warehouse: Path) -> Report:
@@ -264,6 +264,7 @@ WEB = build(HOME, DAY, "web/1.0.0/1", "AVAILABLE")
 READ = covered(HOME, DAY, "complete", "whole", 1)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("at_once")
 @pytest.mark.parametrize(
     ("first", "second", "finding", "gaps"),
@@ -363,6 +364,7 @@ def test_the_page_says_above_every_number_what_it_lacks(
     assert page.count('<p class="gaps">Incomplete: 1 target never read') == 9
 
 
+@pytest.mark.slow
 def test_long_tables_are_cut_and_say_how_to_see_the_rest(
     hostile_warehouse: Path, tmp_path: Path
 ) -> None:
@@ -387,6 +389,7 @@ def test_long_tables_are_cut_and_say_how_to_see_the_rest(
     assert '"from failed_builds order by created_at desc"' in told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lake", ["small_warehouse", "hostile_warehouse"])
 def test_the_query_below_a_table_gives_all_its_rows(
     lake: str, request: pytest.FixtureRequest
@@ -412,10 +415,8 @@ def test_every_query_is_documented_and_used() -> None:
 
 
 def imagelake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """The installed command in a folder; nothing ends in a traceback."""
-    ended = subprocess.run(
-        [IMAGELAKE, *arguments], capture_output=True, text=True, cwd=folder, check=False
-    )
+    """The command in a folder; nothing ends in a traceback."""
+    ended = run_command(arguments, folder)
     assert "Traceback" not in ended.stderr
     return ended
 
@@ -438,6 +439,7 @@ def test_the_command_reads_the_file_of_parameters(small_warehouse: Path, tmp_pat
     assert (tmp_path / "page.html").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -457,6 +459,7 @@ def test_a_mistake_is_one_line(
     assert [*tmp_path.iterdir()] == []
 
 
+@pytest.mark.slow
 def test_a_page_that_cannot_be_finished_leaves_the_old_one(
     small_warehouse: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,8 @@ from tests.hostile_lake import HOSTILE, SHOWN, STEP_SHOWN, hostile_warehouse
 from tests.small_history import small_lake, small_warehouse
 from tests.test_report import Parsed, page_on
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["hostile_warehouse", "small_lake", "small_warehouse"]  # fixtures are used by their names
 
 BIDIRECTIONAL: Final = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"

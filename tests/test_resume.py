@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from threading import Lock
@@ -23,6 +23,10 @@ from flows.parameters import SnapshotParameters
 from flows.pipeline import Summary, take_snapshot
 from flows.summary import exit_status
 from flows.watch import Lines, Silent, Watch
+from lake.location import open_folder
+from lake.maintain import maintain
+from lake.records import commits
+from lake.retention import Keep
 from lake.warehouse import connect
 from schemas.tables import DATA_TABLES
 from tests.conftest import CLOCK
@@ -373,6 +377,7 @@ def test_pages_that_are_hours_old_are_read_again(emulator: Emulator, given: Para
     assert begun(emulator) == {EAST, WEST}
 
 
+@pytest.mark.slow
 def test_a_living_run_keeps_its_pages(
     emulator: Emulator, given: Parameters, undisturbed: Undisturbed
 ) -> None:
@@ -423,3 +428,26 @@ def test_a_target_whose_token_has_expired_meanwhile_starts_over_once(
     assert {page.attempt for page in landed_pages(landing)} == {1, 2}
     listed = sum(target.outcome.builds_listed for target in summary.targets)
     assert listed == len(whole.rows["image_builds"])
+
+
+def test_pages_that_were_put_to_use_are_never_gone_on_with(
+    emulator: Emulator, parameters: Parameters
+) -> None:
+    """Though no record tells any more that their run was committed: retention let its date go."""
+    old = parameters(date="2025-10-01")
+    take_snapshot(old)
+    take_snapshot(parameters(date="2025-10-03"))
+    lake = open_folder(old.lake)
+    days = (datetime.now(UTC).date() - date(2025, 10, 2)).days
+    maintain(lake, Keep(keep_days=days), datetime.now(UTC))
+    assert not [record for record in commits(lake) if record.snapshot_date == old.date]
+    assert len(landings(old)) == 1
+    emulator.set_faults(f"*/{WEST}", {"always": "forbidden"})
+    emulator.clear_requests()
+    summary = take_snapshot(old)
+    assert {region for region, _, _ in asked(emulator)} == {EAST}
+    assert {(t.outcome.region, t.coverage) for t in summary.targets} == {
+        (EAST, "whole"),
+        (WEST, "none"),
+    }
+    assert len(landings(old)) == 2

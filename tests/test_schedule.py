@@ -5,7 +5,7 @@ import pytest
 from extract.emulator import Emulator
 from extract.landing import Page
 from extract.request import Request
-from extract.schedule import run_listings
+from extract.schedule import LOOK_SECONDS, Width, run_listings
 from extract.targets import Target, TargetOutcome
 from tests.listing import ACCOUNT, REGION, TARGET, Listed, listing, sent_arns
 
@@ -78,3 +78,19 @@ def test_a_page_that_cannot_be_kept_stops_everything(emulator: Emulator) -> None
 
 def test_no_targets_are_no_outcomes() -> None:
     assert run_listings([], concurrency=4) == []
+
+
+def test_fewer_calls_are_made_where_they_keep_python_busy() -> None:
+    """Down to one; as many as are allowed again where they only wait."""
+    now = [0.0, 0.0]  # of the clock, and of the CPU
+    width = Width(16, lambda: (now[0], now[1]))
+
+    def calls_after(seconds: float, cpu: float) -> int:
+        now[0], now[1] = now[0] + seconds, now[1] + cpu
+        width.follow_load()
+        return width.calls
+
+    assert calls_after(LOOK_SECONDS / 2, LOOK_SECONDS / 2) == 16  # too soon to tell
+    assert [calls_after(1.0, 1.0) for _ in range(7)] == [10, 6, 4, 2, 1, 1, 1]
+    assert calls_after(1.0, 0.8) == 1
+    assert [calls_after(1.0, 0.0) for _ in range(5)] == [2, 4, 8, 16, 16]

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -433,3 +434,26 @@ def test_an_external_id_is_handed_to_the_role(
         pass
     assert asked.outcome.status == status
     assert "s3cret" not in repr(sessions)
+
+
+# What is not AWS's
+
+
+@pytest.mark.parametrize("service", ["sts", "list_regions"])
+def test_a_proxys_page_is_no_answer(emulator: Emulator, service: str) -> None:
+    """With status 200: botocore trips over it, or takes it for an answer without members."""
+    emulator.set_faults(f"{ACCOUNT}/*", {service: {"always": "html_200"}})
+    operation = {"sts": "GetCallerIdentity", "list_regions": "ListRegions"}[service]
+    regions = {"sts": REGION, "list_regions": "all"}[service]
+    message, is_usage = refusal(regions)
+    assert f"what answered {operation} is not AWS, a proxy?: '<html>" in message
+    assert not is_usage
+
+
+def test_a_sign_in_that_hangs_takes_no_longer_than_a_call_may(emulator: Emulator) -> None:
+    """All its attempts together."""
+    emulator.set_faults(f"{ACCOUNT}/*", {"sts": {"always": "hang:30"}})
+    began_at = time.monotonic()
+    with pytest.raises(TargetError, match="Read timeout"):
+        resolve_targets(Sessions(read_timeout=1.0), Scope(regions=[REGION]))
+    assert 1 <= time.monotonic() - began_at < 4

@@ -4,22 +4,23 @@ import json
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 
-from flows.parameters import MaintainParameters, SnapshotParameters
+from flows.parameters import SnapshotParameters
 from flows.pipeline import take_snapshot
 from flows.upkeep import maintain_lake
+from flows.upkeep_parameters import MaintainParameters
 from lake.location import open_folder
 from lake.records import runs_of
 from lake.warehouse import connect, publish
-from tests.test_cli import Command, imagelake
+from tests.command import Command
 from tests.test_commit import of_builds
 from tests.test_writer import DAY, Rows, commit_rows
 
 pytestmark = pytest.mark.usefixtures("at_once")
 
-__all__ = ["imagelake"]  # a fixture is used by its name
 LAKE, WAREHOUSE = Path("data/lake"), Path("data/imagelake.duckdb")
 
 
@@ -29,6 +30,14 @@ def history(folder: Path, *runs: Rows) -> list[str]:
     ids = [commit_rows(lake, DAY, rows).run_id for rows in runs]
     publish(lake, folder / WAREHOUSE)
     return ids
+
+
+@pytest.fixture(scope="module")
+def of_one_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a lake of one run, for commands that change nothing."""
+    folder = tmp_path_factory.mktemp("of_one_run")
+    history(folder, of_builds("a"))
+    return folder
 
 
 def test_a_rollback_lists_the_runs_and_shows_the_one_asked_for(
@@ -148,9 +157,14 @@ def test_the_settings_come_from_the_file_and_the_environment(
     ],
 )
 def test_a_mistake_is_one_line(
-    imagelake: Command, tmp_path: Path, arguments: list[str], status: int, words: str
+    imagelake: Command,
+    of_one_run: Path,
+    tmp_path: Path,
+    arguments: list[str],
+    status: int,
+    words: str,
 ) -> None:
-    history(tmp_path, of_builds("a"))
+    copytree(of_one_run / "data", tmp_path / "data")
     ended = imagelake(*arguments)
     assert (ended.returncode, ended.stdout) == (status, "")
     line = ended.stderr.splitlines()[-1]

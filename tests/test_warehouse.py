@@ -9,30 +9,25 @@ import warnings
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import duckdb
 import pyarrow.parquet as pq
 import pytest
 
-import lake.warehouse
 from flows.parameters import LakeParameters
-from lake.definitions import definitions, view_columns
+from lake.assembly import view_columns
+from lake.building import build_views
+from lake.definitions import definitions
 from lake.folder import Folder
 from lake.location import open_folder
 from lake.maintain import maintain
+from lake.opening import DEFAULT_WAREHOUSE, WAREHOUSE_VARIABLE, lake_of
 from lake.retention import Keep
 from lake.schema_files import write_schema_files
 from lake.storage import StorageError
-from lake.warehouse import (
-    DEFAULT_WAREHOUSE,
-    WAREHOUSE_VARIABLE,
-    connect,
-    lake_of,
-    publish,
-    publish_pinned,
-    require_replaceable,
-)
+from lake.warehouse import connect, publish, publish_pinned, require_replaceable
 from schemas.tables import TABLES
 from schemas.view import views
 from tests.test_writer import DAY, Rows, commit_rows
@@ -70,7 +65,10 @@ def one_build(arn: str = "a") -> Rows:
 
 def names_of(connection: duckdb.DuckDBPyConnection) -> list[str]:
     """The warehouse's own views."""
-    query = "select view_name from duckdb_views() where not internal order by all"
+    query = """
+        select if(schema_name = 'main', '', schema_name || '.') || view_name
+        from duckdb_views() where not internal order by all
+    """
     return [name for (name,) in connection.execute(query).fetchall()]
 
 
@@ -79,7 +77,7 @@ def test_every_view_can_be_asked_before_the_first_run(folder: Folder, warehouse:
     expected = {"visible_runs", "warehouse_info", *TABLES, *(view.name for view in views())}
     with connect(warehouse) as connection:
         assert set(names_of(connection)) >= expected
-        rows = {name: connection.table(name).fetchall() for name in names_of(connection)}
+        rows = {name: connection.sql(f"from {name}").fetchall() for name in names_of(connection)}
     assert {name for name, found in rows.items() if found} == {"warehouse_info"}
 
 
@@ -243,17 +241,19 @@ def test_a_table_view_has_the_declared_columns_and_types(folder: Folder, warehou
 
 def test_the_columns_of_a_view_are_told_without_a_lake(folder: Folder, warehouse: Path) -> None:
     publish(folder, warehouse)
+    told = view_columns()
     with connect(warehouse) as connection:
         for view in views():
             described = connection.execute(f"describe {view.name}").fetchall()
-            assert view_columns()[view.name] == [(name, kind) for name, kind, *_ in described]
+            assert told[view.name] == [(name, kind) for name, kind, *_ in described]
 
 
 def test_every_time_is_a_timestamptz_and_no_type_upsets_a_client() -> None:
-    """Neither a naive TIMESTAMP nor a HUGEINT nor an ENUM is in any view."""
+    """Neither a naive TIMESTAMP nor a HUGEINT nor an ENUM is in any view of the default schema."""
     odd = [
         (view, column, kind)
         for view, columns in view_columns().items()
+        if not view.startswith("bi.")
         for column, kind in columns
         if kind == "TIMESTAMP" or "HUGEINT" in kind or kind.startswith(("ENUM", "TIME "))
     ]
@@ -290,30 +290,31 @@ def test_a_warehouse_that_is_open_for_writing_stops_no_run(folder: Folder, wareh
         assert connection.table("image_builds").fetchall() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_there", [False, True], ids=["new", "replaced"])
 def test_a_pinned_warehouse_is_not_replaced_by_an_older_state(
     folder: Folder, warehouse: Path, monkeypatch: pytest.MonkeyPatch, is_there: bool
 ) -> None:
     """Of two publications at the same time, the one that looked first ends last."""
-    build = lake.warehouse._build
 
     def overtaken(*given: Any) -> None:
-        monkeypatch.setattr(lake.warehouse, "_build", build)
+        monkeypatch.setattr("lake.warehouse.build_views", build_views)
         commit_rows(folder, FIRST_DAY, one_build("new"))
         assert publish_pinned(folder, warehouse) is True
-        build(*given)
+        build_views(*given)
 
     commit_rows(folder, FIRST_DAY, one_build("first"))
     if is_there:
         publish_pinned(folder, warehouse)
         commit_rows(folder, FIRST_DAY, one_build("old"))
-    monkeypatch.setattr(lake.warehouse, "_build", overtaken)
+    monkeypatch.setattr("lake.warehouse.build_views", overtaken)
     assert publish_pinned(folder, warehouse) is False
     with connect(warehouse) as connection:
         assert connection.execute("select arn from image_builds").fetchall() == [("new",)]
     assert [path.name for path in warehouse.parent.glob("*.duckdb*")] == [warehouse.name]
 
 
+@pytest.mark.slow
 def test_a_pinned_warehouse_may_show_an_older_state_than_the_one_before(
     folder: Folder, warehouse: Path, tmp_path: Path
 ) -> None:
@@ -397,12 +398,9 @@ KEYS = {
 }
 
 
-@pytest.fixture(scope="module")
-def many_runs(tmp_path_factory: pytest.TempPathFactory) -> Folder:
-    """Four dates, each with runs that were superseded, of several files and row groups.
-
-    Clean-up has moved the records of all but the last run.
-    """
+@pytest.fixture(scope="session")
+def many_written(tmp_path_factory: pytest.TempPathFactory) -> Folder:
+    """Four dates, each with runs that were superseded, of several files and row groups."""
     folder = open_folder(str(tmp_path_factory.mktemp("many") / "lake"))
     dice = random.Random(26044)  # noqa: S311 - rows, no secret
     with pytest.MonkeyPatch.context() as patch:
@@ -413,9 +411,26 @@ def many_runs(tmp_path_factory: pytest.TempPathFactory) -> Folder:
             for run in range(runs):
                 rows = _random_run(dice, f"{day}.{run}", 300 + 50 * run)
                 commit_rows(folder, FIRST_DAY + timedelta(days=day), rows)
-    for days in (2, 4):
-        maintain(folder, Keep(compact=False), datetime.now(UTC) + timedelta(days=days))
-    assert len(list(folder.root.glob("_commits/*.json"))) == 1
+    return folder
+
+
+@pytest.fixture(scope="module", params=["cleaned up", "as written"])
+def many_runs(
+    request: pytest.FixtureRequest,
+    many_written: Folder,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Folder:
+    """A copy of them. As written, the current rows of every run lie beside each other; clean-up has
+    removed all but the last, and moved the records of the other runs.
+    """
+    folder = open_folder(str(tmp_path_factory.mktemp("many") / "lake"))
+    copytree(many_written.root, folder.root)
+    if request.param == "cleaned up":
+        for days in (2, 4):
+            maintain(folder, Keep(compact=False), datetime.now(UTC) + timedelta(days=days))
+    states = len(list(folder.root.glob("_current/image_builds/state=2*")))
+    records = len(list(folder.root.glob("_commits/*.json")))
+    assert (states, records) == ((1, 1) if request.param == "cleaned up" else (9, 9))
     return folder
 
 
@@ -487,6 +502,7 @@ def many_rows(many_runs: Folder, tmp_path_factory: pytest.TempPathFactory) -> It
         yield connection
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("view", KEYS)
 def test_the_newest_row_of_each_key_is_whole_and_right(
     many_rows: duckdb.DuckDBPyConnection, view: str
@@ -506,6 +522,7 @@ def test_the_newest_row_of_each_key_is_whole_and_right(
     assert sorted(map(repr, found)) == sorted(map(repr, newest.values()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("view", ["image_builds", "image_amis", "snapshot_targets"])
 def test_the_rows_are_those_of_the_newest_runs_files(
     many_runs: Folder, many_rows: duckdb.DuckDBPyConnection, view: str

@@ -12,7 +12,8 @@ import pytest
 from lake.commit import commit
 from lake.folder import Folder
 from lake.run import Run
-from lake.writer import DataFile, Manifest, SnapshotWriter
+from lake.writer import DISTINCT, DataFile, Manifest, SnapshotWriter
+from schemas.table import SCHEMA_VERSION
 from schemas.tables import TABLES
 
 DAY = date(2025, 11, 20)
@@ -55,7 +56,8 @@ def test_every_table_has_a_file_even_without_rows(folder: Folder) -> None:
         "snapshot_targets": [0],
         "snapshots": [0],
     }
-    path = f"image_builds/snapshot_date=2025-11-20/run_id={run.run_id}/part-00000.v2.parquet"
+    part = f"part-00000.v{SCHEMA_VERSION}.parquet"
+    path = f"image_builds/snapshot_date=2025-11-20/run_id={run.run_id}/{part}"
     content = folder.read(path)
     digest = sha256(content).hexdigest()
     assert manifest["image_builds"] == (DataFile(path, 1, len(content), digest),)
@@ -125,3 +127,31 @@ def test_rows_of_another_shape_are_refused(folder: Folder) -> None:
         writer.append({"image_builds": pa.table({"arn": ["a"], "foreign": ["x"]})})
         with pytest.raises(pa.ArrowInvalid, match="Schema at index 1 was different"):
             writer.publish()
+
+
+def test_rows_that_come_at_once_make_groups_of_the_same_size(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As those that come bit by bit: a date of many builds is read by several threads."""
+    monkeypatch.setattr("lake.writer.ROW_GROUP_ROWS", 10)
+    builds = arrow_rows("image_builds", [{"arn": str(n)} for n in range(25)])
+    with SnapshotWriter(folder, Run.begin(datetime.now(UTC), DAY)) as writer:
+        writer.append({"image_builds": builds})
+        file = pq.ParquetFile(writer.finish("image_builds")[0])
+        groups = [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)]
+        assert groups == [9, 9, 7]
+        assert file.read(columns=["arn"]).equals(builds.select(["arn"]))
+
+
+def test_columns_without_a_dictionary_are_columns(folder: Folder) -> None:
+    """A name that no table has would leave its column in a dictionary without a word."""
+    assert {column.name for table in TABLES.values() for column in table.columns} >= DISTINCT
+    rows = arrow_rows("image_builds", [{"arn": "a", "name": "n", "created_at": datetime.now(UTC)}])
+    with SnapshotWriter(folder, Run.begin(datetime.now(UTC), DAY)) as writer:
+        writer.append({"image_builds": rows})
+        group = pq.ParquetFile(writer.finish("image_builds")[0]).metadata.row_group(0)
+        chunks = [group.column(number) for number in range(group.num_columns)]
+        encodings = {chunk.path_in_schema: set(chunk.encodings) for chunk in chunks}
+    assert "RLE_DICTIONARY" in encodings["name"]
+    assert "RLE_DICTIONARY" not in encodings["arn"]
+    assert "DELTA_BINARY_PACKED" in encodings["created_at"]

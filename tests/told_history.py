@@ -245,7 +245,7 @@ def as_text(value: Any) -> str | None:
         return None
     if isinstance(value, datetime):
         return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S}+00"
-    if isinstance(value, list):
+    if isinstance(value, list | dict):
         tags = dict(sorted(dict(value).items()))
         return json.dumps(tags, separators=(",", ":"), ensure_ascii=False)
     return str(value)

@@ -9,7 +9,7 @@ from flows.report.content import Figure, Row, Section
 from flows.report.moods import WARN
 from flows.report.reading import Answer, Answers
 from flows.report.wording import is_or_are, table_of, was_or_were
-from flows.watch import counted
+from flows.terminal import counted
 
 _MOST_BARS = 12
 

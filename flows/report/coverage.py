@@ -12,7 +12,7 @@ from flows.report.content import Alarm, Figure, Point, Row, Section
 from flows.report.moods import BAD, OK, WARN, colour_of
 from flows.report.reading import Answers
 from flows.report.wording import is_or_are, of_all, table_of, was_or_were
-from flows.watch import counted
+from flows.terminal import counted
 
 STATUSES: Final = ("complete", "truncated", "failed", "skipped")
 _POINTS: Final = 5

@@ -9,7 +9,7 @@ from flows.report.content import Column, Figure, Mark, Row, Section, Table
 from flows.report.moods import BAD, OK, QUIET, WARN, colour_of
 from flows.report.reading import Answers
 from flows.report.wording import is_or_are, of_all, percent, table_of, with_pairs
-from flows.watch import counted
+from flows.terminal import counted
 
 _PRESENT = Mark("●", OK, "the newest build has an AMI here")
 _ABSENT = Mark("·", QUIET, "none of the newest builds has an AMI here")

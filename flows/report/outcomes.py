@@ -12,7 +12,7 @@ from flows.report.content import Figure, Section
 from flows.report.moods import BAD, WARN, colour_of
 from flows.report.reading import Answers
 from flows.report.wording import of_all, percent, table_of
-from flows.watch import counted
+from flows.terminal import counted
 
 _PERIOD_DAYS: Final = 30
 _SERIES: Final = {

@@ -13,7 +13,7 @@ from flows.report.moods import BAD, OK, PLAIN, WARN
 from flows.report.outcomes import Period, period_of
 from flows.report.reading import Answers
 from flows.report.wording import percent
-from flows.watch import counted
+from flows.terminal import counted
 
 _STALE: Final = timedelta(hours=36)
 """As target_freshness has it: a daily snapshot that was missed, and half a day."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flows.report.content import Column, Row, Table
 from flows.report.reading import Answer
-from flows.watch import counted
+from flows.terminal import counted
 
 
 def of_all(number: int, total: int, noun: str) -> str:

@@ -12,7 +12,7 @@ from flows.report import changes, coverage, images, outcomes, summary
 from flows.report.content import Report, Section
 from flows.report.page import page
 from flows.report.reading import Answers, read_answers
-from lake.warehouse import lake_of
+from lake.opening import lake_of
 
 _TITLE = "Image Builder builds"
 

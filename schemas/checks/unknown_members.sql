@@ -1,6 +1,6 @@
 -- The API sent a member that no column holds; it is kept in extra.
 -- severity: warning
-with kept as (
+with recursive kept as (
     select
         'image_builds' as table_name,
         account_id,
@@ -34,19 +34,39 @@ with kept as (
     where extra is not null and json_valid(extra)
 ),
 members as (
+    -- a level of nesting at a time: json_tree takes minutes for one value of 200 kB
     select
-        kept.table_name,
-        kept.account_id,
-        kept.region,
-        regexp_replace(substr(member.fullkey, 3), '\[[0-9]+\]', '[]', 'g') as path
+        table_name,
+        account_id,
+        region,
+        '' as path,
+        extra::json as value
     from kept
-    cross join json_tree(kept.extra) as member
-    where member.type not in ('OBJECT', 'ARRAY')
+    union all
+    select
+        table_name,
+        account_id,
+        region,
+        path || unnest(
+            case json_type(value)
+                when 'ARRAY' then list_transform(json_extract(value, '$[*]'), lambda item: '[]')
+                else list_transform(json_keys(value), lambda name: '.' || name)
+            end
+        ) as path,
+        unnest(
+            case json_type(value)
+                when 'ARRAY' then json_extract(value, '$[*]')
+                else json_extract(value, '$.*')
+            end
+        ) as value
+    from members
+    where json_type(value) in ('OBJECT', 'ARRAY')
 )
 select
     min(account_id) as account_id,
     min(region) as region,
-    format('{} {} ({:d})', table_name, path, count(*)) as what
+    format('{} {} ({:d})', table_name, substr(path, 2), count(*)) as what
 from members
+where json_type(value) not in ('OBJECT', 'ARRAY')
 group by table_name, path
 order by what

@@ -52,6 +52,7 @@ select
     b.name,
     b.image_owner_account,
     b.image_slug,
+    b.platform,
     b.semantic_version,
     b.build_number,
     b.state_status,

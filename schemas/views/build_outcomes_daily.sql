@@ -13,32 +13,6 @@
 -- column running_count: Builds that are under way: PENDING, CREATING, BUILDING, TESTING, DISTRIBUTING or INTEGRATING, and still listed.
 -- column other_count: Builds whose outcome is not known: gone while running, DELETED, without a state, or in one that the API was not known to send.
 -- column success_rate: succeeded_count of those that succeeded or failed, from 0 to 1; NULL where none did.
-with outcomes as (
-    select
-        *,
-        case
-            when state_status in ('AVAILABLE', 'DEPRECATED', 'DISABLED') then 'succeeded'
-            when state_status = 'FAILED' then 'failed'
-            when
-                state_status = 'DELETED'
-                and coalesce(
-                    failure_image_status,
-                    failure_step,
-                    failure_component_message,
-                    failure_distribution_message
-                ) is not null
-                then 'failed'
-            when state_status = 'CANCELLED' then 'cancelled'
-            when
-                is_present
-                and state_status in (
-                    'PENDING', 'CREATING', 'BUILDING', 'TESTING', 'DISTRIBUTING', 'INTEGRATING'
-                )
-                then 'running'
-            else 'other'
-        end as outcome
-    from last_known_builds
-)
 select
     (created_at at time zone 'UTC')::date as created_date,
     account_id,
@@ -55,5 +29,5 @@ select
     count(*) filter (where outcome = 'other') as other_count,
     count(*) filter (where outcome = 'succeeded')
     / nullif(count(*) filter (where outcome in ('succeeded', 'failed')), 0) as success_rate
-from outcomes
+from build_results
 group by all

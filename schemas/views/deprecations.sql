@@ -4,6 +4,7 @@
 -- grain: one row an AVAILABLE build with a deprecation time (account_id, region, arn)
 -- asks: How many builds are overdue or due for deprecation, and how many of them have no successor?
 -- example: select due, count(*) as builds, count(*) filter (where not has_successor) as without_successor from deprecations group by due order by min(days_left)
+-- clock: due, days_left
 -- column due: overdue; 30 days, 60 days or 90 days, where it is no longer until then; else later.
 -- column days_left: Whole days of 24 hours until deprecation_time, rounded down: negative where it is past.
 -- column has_successor: True where the image has a newer AVAILABLE build.

@@ -7,6 +7,14 @@
 -- column last_seen_date: The date of the last capture that showed it.
 -- column last_seen_run_id: The run of that capture.
 -- column disappeared_date: The date of the first capture that did not.
+with last_changes as (
+    select
+        build_key,
+        max(snapshot_date) as snapshot_date
+    from capture_differences
+    group by build_key
+)
+
 select
     b.* exclude (
         snapshot_date, run_id, previous_date, previous_run_id, capture_key, change, previous_status,
@@ -16,8 +24,6 @@ select
     b.previous_run_id as last_seen_run_id,
     b.snapshot_date as disappeared_date
 from capture_differences as b
-anti join capture_differences as later
-    on
-        later.build_key = b.build_key
-        and later.snapshot_date > b.snapshot_date
+semi join last_changes as l
+    on l.build_key = b.build_key and l.snapshot_date = b.snapshot_date
 where b.change = 'disappeared'

@@ -4,6 +4,7 @@
 -- grain: one row an image (account_id, region, image_owner_account, image_slug)
 -- asks: Which images have no golden build, or the oldest?
 -- example: select name, age_days, golden_arn, newest_created_at from image_age order by age_days desc nulls first limit 10
+-- clock: age_days
 -- column name: The image's name in its newest build by creation time.
 -- column platform: The platform of that build.
 -- column build_count: Builds of the image that are listed now.

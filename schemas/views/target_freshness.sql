@@ -5,6 +5,7 @@
 -- grain: one row a target that was ever asked (account_id, region)
 -- asks: Which targets are stale, and why?
 -- example: select account_id, region, captured_at, failed_attempt_count, last_error_code from target_freshness where is_stale order by captured_at nulls first
+-- clock: age_hours, is_stale
 -- column snapshot_date: The date of its newest complete capture; NULL where there is none.
 -- column captured_at: When that was taken.
 -- column age_hours: Hours since then; NULL where there is none.

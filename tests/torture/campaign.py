@@ -26,6 +26,8 @@ EXPECTED = ("was committed meanwhile", "ago: take a new snapshot", "was lost to 
 GONE = "FileNotFoundError"
 """What a writer meets where clean-up takes a run that was superseded seconds before."""
 LATEST_RANDOM_KILL_SECONDS = 1.4
+MOST_TRIES = 5
+"""So often a writer is sent to its death at a step before that step is given up."""
 
 
 @dataclass(frozen=True)
@@ -188,9 +190,15 @@ class Campaign:
         yield from self.at_steps(operation, day, steps)
 
     def at_steps(self, operation: str, day: Callable[[], date], steps: Sequence[Fatal]) -> Lane:
-        """Kills the operation at each of these steps."""
+        """Kills the operation at each of these steps.
+
+        A step by its name is tried again, within reason, where the writer was refused before it, or
+        had too little to do.
+        """
         for at in steps:
-            yield self.task(operation, day(), at)
+            for _ in range(1 if isinstance(at, int) else MOST_TRIES):
+                if (yield self.task(operation, day(), at)).how == "killed":
+                    break
 
     def at_random(
         self,
