@@ -21,9 +21,10 @@ UNDER_WAY_PER_CALL: Final = 4
 few enough to bound the open connections (2,000 targets would exceed a process's file limit)."""
 
 LOOK_SECONDS: Final = 0.1
-"""How long the load is measured before the number of calls at a time follows it."""
-BUSY, IDLE = 0.9, 0.7
-"""CPU seconds of the process a second of the clock, above and below which it does."""
+"""The load is measured for at least so long before the number of calls at a time follows it."""
+BUSY, SPARE, IDLE = 0.95, 0.85, 0.5
+"""CPU seconds of the process a second of the clock: above BUSY there are fewer calls, below SPARE one
+more, below IDLE twice as many."""
 
 Progress = Callable[[TargetOutcome], None]
 """Called after each call of a listing, from the thread that made it."""
@@ -77,9 +78,9 @@ class Width:
         load = (cpu - self._looked_at[1]) / seconds
         self._looked_at = clock, cpu
         if load > BUSY:
-            self.calls = max(1, self.calls * 2 // 3)
-        elif load < IDLE:
-            self.calls = min(self._most, self.calls * 2)
+            self.calls = max(1, self.calls * 3 // 4)
+        elif load < SPARE:
+            self.calls = min(self._most, self.calls * 2 if load < IDLE else self.calls + 1)
 
 
 class _Schedule:

@@ -20,7 +20,7 @@ import typer
 
 from flows import cli_asking, cli_export, cli_report, cli_serving, cli_superset, cli_upkeep
 from flows.deploying import OF_ONE_RUN
-from flows.mistakes import errors_in_one_line
+from flows.mistakes import INTERRUPTED_STATUS, errors_in_one_line
 from flows.options import ConfigFile, load, with_parameter_options
 from flows.parameters import LakeParameters, ParameterError, SnapshotParameters
 from flows.terminal import say, show
@@ -45,7 +45,10 @@ app = typer.Typer(
 def main() -> None:
     """Runs the command line; every error that a user can cause ends in one line on stderr."""
     with errors_in_one_line():
-        sys.exit(app(standalone_mode=False))
+        status = app(standalone_mode=False)
+        if status == INTERRUPTED_STATUS:  # which typer makes of Ctrl-C, without a word
+            raise KeyboardInterrupt
+        sys.exit(status)
 
 
 @app.callback(invoke_without_command=True)
@@ -118,13 +121,10 @@ def _take_untracked(parameters: SnapshotParameters) -> Summary:
 
     console = Console(stderr=True)
     bars = Bars(console) if console.is_terminal else None
-    try:
-        with spared(), bars or nullcontext():
-            steps = beyond.steps(parameters, PLAIN)
-            take = partial(take_snapshot, parameters, steps, bars or Lines(say))
-            return observed(take, say)
-    except KeyboardInterrupt:
-        raise typer.Abort from None  # click would end the process without a word
+    with spared(), bars or nullcontext():
+        steps = beyond.steps(parameters, PLAIN)
+        take = partial(take_snapshot, parameters, steps, bars or Lines(say))
+        return observed(take, say)
 
 
 def _take_tracked(parameters: SnapshotParameters, *, is_temporary: bool) -> Summary:

@@ -63,8 +63,6 @@ def sql(
     with connect(warehouse) as connection:
         try:
             is_good = run_sql(connection, query, form, out, is_confined=no_external)
-        except KeyboardInterrupt:
-            raise typer.Abort from None  # click would end the process without a word
         except BrokenPipeError:
             stop_printing()  # the reader has enough
             return

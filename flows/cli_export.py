@@ -44,7 +44,4 @@ def export(
     from lake.opening import connect
 
     with connect(warehouse) as connection:
-        try:
-            write_files(connection, out, form, names or [], say, is_excel_safe=excel_safe)
-        except KeyboardInterrupt:
-            raise typer.Abort from None  # click would end the process without a word
+        write_files(connection, out, form, names or [], say, is_excel_safe=excel_safe)

@@ -44,8 +44,5 @@ def report(
 
     parameters = load(LakeParameters, options, config)
     with connect(parameters.warehouse) as connection:
-        try:
-            size = write_report(connection, out, datetime.now(UTC), is_interactive=interactive)
-        except KeyboardInterrupt:
-            raise typer.Abort from None  # click would end the process without a word
+        size = write_report(connection, out, datetime.now(UTC), is_interactive=interactive)
     show([printable(f"{out}: {size / 1000:,.0f} kB")])

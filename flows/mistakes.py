@@ -11,6 +11,7 @@ import typer
 
 from flows.parameters import ParameterError
 from flows.terminal import printable, stop_printing
+from lake.interruption import has_record_begun
 
 EXIT_NOTHING_COMMITTED: Final = 1
 EXIT_USAGE: Final = 2
@@ -18,6 +19,11 @@ EXIT_COMMITTED_IN_PART: Final = 3
 INTERRUPTED: Final = (
     "interrupted: nothing was committed; run it again within the hour, and it goes on with the pages "
     "that had landed"
+)
+INTERRUPTED_STATUS: Final = 130
+"""What typer returns of a command that Ctrl-C ended."""
+INTERRUPTED_LATE: Final = (
+    "interrupted as the snapshot was committed: `imagelake status` says whether it shows"
 )
 
 AFTER_A_CHECK: Final = (
@@ -39,15 +45,22 @@ def errors_in_one_line() -> Iterator[None]:
         words = error.format_message().rstrip(".").replace("Value error, ", "")
         _fail(f"{words}; see `{_asked(error)} --help`", EXIT_USAGE)
     except (KeyboardInterrupt, typer.Abort):
-        words = (
-            INTERRUPTED if "run" in sys.argv[1:2] else "interrupted: what was done by then stands"
-        )
-        _fail(words, EXIT_NOTHING_COMMITTED)
+        _fail(_interrupted(), EXIT_NOTHING_COMMITTED)
     except BrokenPipeError:
         stop_printing()
     except Exception as error:
         message, status = _explain(error)
         _fail(message, status)
+
+
+def _is_run() -> bool:
+    return "run" in sys.argv[1:2]
+
+
+def _interrupted() -> str:
+    if not _is_run():
+        return "interrupted: what was done by then stands"
+    return INTERRUPTED_LATE if has_record_begun() else INTERRUPTED
 
 
 def _asked(error: Any) -> str:
@@ -88,8 +101,8 @@ def _explain(error: Exception) -> tuple[str, int]:
         words = f"{error.filename}: {error.strerror}" if getattr(error, "filename", None) else error
         if notes := getattr(error, "__notes__", None):
             words = f"{'; '.join(notes)} ({words})"
-        is_run = "run" in sys.argv[1:2]
-        told = f"nothing was committed: {_line(words)}" if is_run else _line(words)
+        is_told = _is_run() and not has_record_begun()
+        told = f"nothing was committed: {_line(words)}" if is_told else _line(words)
         return told, EXIT_NOTHING_COMMITTED
     raise error
 

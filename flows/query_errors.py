@@ -45,8 +45,8 @@ def query_error(error: duckdb.Error, statement: Statement, width: int) -> QueryE
         )
     if isinstance(error, duckdb.InterruptException):  # nobody's Ctrl-C, which raises another error
         return QueryError(
-            "the query failed, and of several threads DuckDB named the one that it stopped: ask again "
-            "after `set threads = 1` to see why"
+            "the query failed, and of several threads DuckDB named the one that it stopped: ask again; "
+            "after `set threads = 1`, which --no-external leaves no way to, it says why"
         )
     encoded = statement.text.encode()
     if place is None or not 0 <= place <= len(encoded):

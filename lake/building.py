@@ -45,7 +45,7 @@ def detach(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def build_views(lake: Lake, path: Path, statements: Collection[str], fingerprint: str) -> None:
-    """Makes a warehouse of views, in a thread: there is nothing that several could share."""
+    """Makes a warehouse of views, in one thread: there is nothing that several could share."""
     with duckdb.connect(config={"threads": 1}) as connection:
         let_read(connection, lake.uri)
         attach(connection, path)

@@ -14,6 +14,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from threading import Lock, Thread
@@ -56,8 +57,8 @@ def run_command(
             os.close(end)
         for stream in streams:
             stream.start()
-        with os.fdopen(to_stdin, "w") as file:
-            _write(file, text)
+        with suppress(BrokenPipeError), os.fdopen(to_stdin, "w") as file:
+            file.write(text)  # it may have read what it wanted
         for stream in streams:
             stream.join()
         status = int(asking.recv(16))
@@ -69,18 +70,10 @@ def _read(file: IO[str], name: str, said: dict[str, str]) -> None:
         said[name] = file.read()
 
 
-def _write(file: IO[str], text: str) -> None:
-    try:
-        file.write(text)
-        file.flush()
-    except BrokenPipeError:
-        pass  # it had read what it wanted
-
-
 @cache
 def _starter() -> socket.socket:
     """The process to fork from; it ends with this one, which holds the other end."""
-    ours, theirs = socket.socketpair()
+    ours, theirs = socket.socketpair(type=socket.SOCK_SEQPACKET)  # a message whole, or none
     with theirs:
         subprocess.Popen(
             [sys.executable, "-m", "tests.command", str(theirs.fileno())],

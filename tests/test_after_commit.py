@@ -15,6 +15,7 @@ import pytest
 from extract.emulator import Emulator
 from extract.emulator.settings import REGIONS
 from flows.loading import load_parameters
+from flows.mistakes import INTERRUPTED_LATE
 from flows.parameters import ParameterError, SnapshotParameters
 from lake.folder import Folder
 from lake.interruption import held_off
@@ -104,14 +105,46 @@ def test_an_interruption_as_the_record_is_created_is_too_late(
     assert (ended.returncode, committed(tmp_path)) == (0, 1)
 
 
+INTERRUPTED_TWICE = INTERRUPTED_AT_THE_LINK.replace(
+    "    signal.raise_signal(signal.SIGINT)\n", "    signal.raise_signal(signal.SIGINT)\n" * 2
+)
+INTERRUPTED_AS_IT_ENDS = """
+import signal, sys
+import flows.cli, flows.pipeline, flows.summary
+def lines(*_):
+    signal.raise_signal(signal.SIGINT)
+flows.summary.lines = lines
+sys.argv[0] = "imagelake"
+flows.cli.main()
+"""
+
+
+@pytest.mark.parametrize("script", [INTERRUPTED_TWICE, INTERRUPTED_AS_IT_ENDS])
+def test_an_interruption_that_is_heeded_late_says_where_to_look(
+    emulator: Emulator, tmp_path: Path, script: str
+) -> None:
+    """Twice as the record is created; as the committed run is to be told."""
+    assert emulator.environment()
+    ended = subprocess.run(
+        [sys.executable, "-c", script, "run", *OPTIONS],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        check=False,
+    )
+    assert ended.stderr.endswith(f"imagelake: {INTERRUPTED_LATE}\n")
+    assert (ended.returncode, committed(tmp_path)) == (1, 1)
+
+
 @pytest.mark.parametrize("times", [1, 2])
 def test_a_second_interruption_is_heeded(times: int) -> None:
     """A store that does not answer can be left, too."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with pytest.raises(KeyboardInterrupt) if times > 1 else nullcontext(), held_off() as hold:
-            hold()
             for _ in range(times):
+                hold()  # a record whose name was taken is tried once more
                 signal.raise_signal(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)

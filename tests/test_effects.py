@@ -96,14 +96,16 @@ def test_new_failures_and_what_is_gone_are_told(folder: Folder, warehouse: Path)
     )
 
 
-@pytest.mark.parametrize("memory", [MEMORY, "100KB"])
+@pytest.mark.parametrize("memory", [MEMORY, "4MB"])
 @pytest.mark.usefixtures("at_once")
 def test_golden_amis_that_changed_are_told_with_both_ids(
     folder: Folder, warehouse: Path, monkeypatch: pytest.MonkeyPatch, memory: str
 ) -> None:
-    """In little memory, and in more where that does not do."""
+    """One that is gone, too; in little memory, and in more where that does not do.
+
+    OTHER is denied that day: what it had stands, and nothing is told.
+    """
     monkeypatch.setattr("lake.effects.MEMORY", memory)
-    """One that is gone, too. OTHER is denied that day: what it had stands, and nothing is told."""
     found = changed_on(folder, warehouse, 2)
     image = (HOME[0], HOME[1], HOME[0])
     place = (HOME[1], HOME[0])

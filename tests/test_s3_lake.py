@@ -143,7 +143,6 @@ def _take_two(world: World, run: Callable[[int], object]) -> None:
     world.emulator.clear_faults()
 
 
-@pytest.mark.slow
 def test_a_run_says_what_it_kept_and_leaves_nothing_on_the_machine(world: World) -> None:
     """The pages are in the bucket, of each run those that it read."""
     first, denied = world.said[0], world.said[2]
@@ -242,7 +241,6 @@ def test_plain_duckdb_reads_the_warehouse_after_two_statements(world: World) -> 
     assert counted["snapshot_targets"] == [(2,)]
 
 
-@pytest.mark.slow
 def test_a_confined_connection_reads_the_lake_in_the_bucket_and_nothing_else(world: World) -> None:
     store = client(world.moto)
     store.put_object(Bucket=world.bucket, Key="other/secret.csv", Body=b"a\n1\n")
@@ -265,7 +263,6 @@ def test_a_confined_connection_reads_the_lake_in_the_bucket_and_nothing_else(wor
     assert store.list_objects_v2(Bucket=world.bucket, Prefix="lake/evil")["KeyCount"] == 0
 
 
-@pytest.mark.slow
 def test_a_pinned_warehouse_reads_the_same(world: World) -> None:
     pinned = world.folder / "pinned.duckdb"
     world.imagelake("publish", "--pinned", "--warehouse", str(pinned))
@@ -299,7 +296,6 @@ def test_a_lake_in_s3_is_looked_after_like_any_other(world: World) -> None:
     assert world.rows("select distinct run_id from image_builds") == [(first,)]
 
 
-@pytest.mark.slow
 def test_an_interrupted_run_is_gone_on_with_from_the_spool(world: World) -> None:
     """No page that had landed on this machine is asked again."""
     options = ("--date", "2025-11-21", "--region", EAST, "--page-size", "10")
@@ -338,7 +334,6 @@ def test_an_interrupted_run_is_gone_on_with_from_the_spool(world: World) -> None
     assert f"complete: {count} builds" in ended.stdout
 
 
-@pytest.mark.slow
 def test_a_demo_may_write_to_s3(world: World) -> None:
     """The emulator that it reads from is not where its lake is."""
     demo = World(world.moto, world.emulator, new_bucket(world.moto), world.folder / "demo")

@@ -1,8 +1,13 @@
 """Many targets at a time: one that waits, fails or is refused holds up and fails nobody else."""
 
+import time
+from functools import partial
+from threading import get_ident
+
 import pytest
 
 from extract.emulator import Emulator
+from extract.emulator.settings import REGIONS
 from extract.landing import Page
 from extract.request import Request
 from extract.schedule import LOOK_SECONDS, Width, run_listings
@@ -91,6 +96,35 @@ def test_fewer_calls_are_made_where_they_keep_python_busy() -> None:
         return width.calls
 
     assert calls_after(LOOK_SECONDS / 2, LOOK_SECONDS / 2) == 16  # too soon to tell
-    assert [calls_after(1.0, 1.0) for _ in range(7)] == [10, 6, 4, 2, 1, 1, 1]
-    assert calls_after(1.0, 0.8) == 1
-    assert [calls_after(1.0, 0.0) for _ in range(5)] == [2, 4, 8, 16, 16]
+    assert [calls_after(1.0, 1.0) for _ in range(8)] == [12, 9, 6, 4, 3, 2, 1, 1]
+    assert calls_after(1.0, 0.9) == 1
+    assert [calls_after(1.0, 0.8) for _ in range(3)] == [2, 3, 4]
+    assert [calls_after(1.0, 0.0) for _ in range(3)] == [8, 16, 16]
+
+
+@pytest.mark.parametrize(("load", "at_last"), [(1.0, 1), (0.0, 4)])
+@pytest.mark.usefixtures("emulator")
+def test_as_many_calls_are_under_way_as_the_load_allows(
+    monkeypatch: pytest.MonkeyPatch, load: float, at_last: int
+) -> None:
+    """Of a process that is busy all the time, or never; once it could be told."""
+
+    def clocks() -> tuple[float, float]:
+        return time.monotonic(), load * time.monotonic()
+
+    monkeypatch.setattr("extract.schedule.Width", partial(Width, clocks=clocks))
+    under_way: set[int] = set()
+    seen: list[int] = []
+
+    def land(_: Page) -> None:
+        under_way.add(get_ident())
+        time.sleep(LOOK_SECONDS / 2)
+        seen.append(len(under_way))
+        under_way.remove(get_ident())
+
+    targets = [Target(ACCOUNT, region) for region in REGIONS[:4]]
+    request = Request(page_size=10)
+    outcomes = run_listings([listing(land, request, target) for target in targets], 4)
+    assert {outcome.status for outcome in outcomes} == {"complete"}
+    assert max(seen) > 1
+    assert max(seen[len(seen) // 2 : len(seen) * 3 // 4]) == at_last

@@ -26,7 +26,8 @@ TOLD: Final = ("boto3", "botocore", "pyarrow", "duckdb", "prefect", "msgspec", "
 TOOLS: Final = ("pytest", "pytest-xdist", "hypothesis", "pandas")
 """What the tests take besides; the newest that fit."""
 TESTS: Final = (
-    *("decode", "differential", "drift", "flatten", "pages", "parse", "targets"),
+    *("decode", "differential", "drift", "flatten", "parse", "targets"),
+    *("pages", "pages_limits", "pages_resumed", "pages_trouble"),
     *("writer", "commit", "warehouse", "views", "history_views", "current", "effects", "checks"),
     *("statements", "answers", "query_errors", "cli", "parameters", "alerts", "digest", "flow"),
 )
