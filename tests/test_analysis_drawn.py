@@ -19,10 +19,15 @@ from tests.small_history import (
     LONE,
     OTHER,
     at,
+    history,
+    small_lake,
+    small_warehouse,
 )
 from tests.test_analysis_rules import OUTCOMES
 from tests.test_views import key_of
 from tests.test_writer import Rows, commit_rows
+
+__all__ = ["history", "small_lake", "small_warehouse"]  # fixtures are used by their names
 
 CASES = (0, *(pytest.param(n, marks=pytest.mark.long) for n in (1, 2)))
 STATUSES = [*OUTCOMES, *(["AVAILABLE"] * len(OUTCOMES)), "FAILED", "FAILED"]
