@@ -9,13 +9,9 @@ import pytest
 
 from lake.location import open_folder
 from lake.warehouse import connect, publish
+from schemas.view import View
 from tests.rows import Row, covered, rows
-from tests.small_history import (
-    DAYS,
-    HOME,
-    LONE,
-    OTHER,
-)
+from tests.small_history import DAYS, HOME, LONE, OTHER
 from tests.test_writer import Rows, commit_rows
 
 WEB = (*HOME, HOME[0], "web")
@@ -53,3 +49,9 @@ def whole_run(
         "snapshots": [{"status": "complete"}],
         **more,
     }
+
+
+def key_of(view: View) -> list[str]:
+    """The columns in parentheses in the view's grain."""
+    assert view.key, f"{view.name}.sql: its grain names no key: {view.grain}"
+    return list(view.key)

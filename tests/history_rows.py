@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final
 
 import duckdb
+import pytest
 
+from lake.folder import Folder
+from lake.records import newest_commit
 from tests.rows import Row, dicts, filled
+from tests.small_history import shown_runs
+from tests.test_writer import Rows
 from tests.told_history import Told
 
 HISTORY = {
@@ -22,6 +27,9 @@ HISTORY = {
 """The views of history, and what finds their rows in plain Python."""
 ORDER = ("account_id", "region", "arn", "snapshot_date", "valid_from", "column_name")
 """What rows of these views and macros are told apart by."""
+ZONES = ("UTC", "America/New_York", "Pacific/Kiritimati")
+FAR: Final = timedelta(days=100)
+"""Days so far apart are compared whole, not by what differed in between."""
 
 
 def in_order(found: Sequence[Row]) -> list[dict[str, Any]]:
@@ -48,3 +56,14 @@ def in_utc(found: Sequence[Row]) -> Iterator[Row]:
             name: value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value
             for name, value in row.items()
         }
+
+
+def told_of(folder: Folder, runs: dict[date, Rows]) -> Told:
+    """What the runs tell, which show in the lake."""
+    found = {day: newest_commit(folder, day) for day in runs}
+    return Told(runs, {day: record.run_id for day, record in found.items() if record})
+
+
+@pytest.fixture(scope="module")
+def small_told(small_lake: Folder) -> Told:
+    return told_of(small_lake, dict(shown_runs()))

@@ -11,6 +11,7 @@ from lake.folder import Folder
 from lake.location import open_folder
 from lake.warehouse import connect, publish
 from schemas.view import views
+from tests.analysis import key_of
 from tests.rows import Row, Target, ami, build, container_uri, covered, rows
 from tests.small_history import (
     DAYS,
@@ -24,7 +25,6 @@ from tests.small_history import (
     small_warehouse,
 )
 from tests.test_analysis_rules import OUTCOMES
-from tests.test_views import key_of
 from tests.test_writer import Rows, commit_rows
 
 __all__ = ["history", "small_lake", "small_warehouse"]  # fixtures are used by their names

@@ -7,10 +7,10 @@ import duckdb
 import pytest
 
 from lake.warehouse import connect
+from tests.filtered_history import warehouse as filtered_warehouse
 from tests.hostile_lake import hostile_warehouse
 from tests.rows import Target, rows
 from tests.small_history import DAYS, HOME, LONE, OTHER, history, small_lake, small_warehouse
-from tests.test_views import warehouse as filtered_warehouse
 
 pytestmark = pytest.mark.slow
 

@@ -18,9 +18,9 @@ from lake.folder import Folder
 from lake.location import open_folder
 from lake.warehouse import publish
 from schemas.view import macros, views
+from tests.filtered_history import write_history
 from tests.small_history import DAYS, small_lake, small_warehouse, write_small_history
 from tests.test_analysis_drawn import write_random_history
-from tests.test_views import write_history
 from tests.test_warehouse import KEYS, many_runs, many_written, newest_query
 
 __all__ = [
