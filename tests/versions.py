@@ -28,8 +28,8 @@ TOOLS: Final = ("pytest", "pytest-xdist", "hypothesis", "pandas")
 TESTS: Final = (
     *("decode", "differential", "drift", "flatten", "parse", "targets"),
     *("pages", "pages_limits", "pages_resumed", "pages_trouble"),
-    *("writer", "commit", "warehouse", "views", "current", "effects", "checks"),
-    *("history_views", "history_drawn", "snapshot_diff"),
+    *("writer", "commit", "warehouse", "warehouse_replaced", "warehouse_newest_rows"),
+    *("views", "history_views", "history_drawn", "snapshot_diff", "current", "effects", "checks"),
     *("statements", "answers", "query_errors", "cli", "parameters", "alerts", "digest", "flow"),
 )
 
