@@ -25,6 +25,8 @@ IMAGELAKE: Final = str(Path(sys.executable).with_name("imagelake"))
 Ended = subprocess.CompletedProcess[str]
 Command = Callable[..., Ended]
 """The fixture `imagelake`."""
+UNTRACKED: Final = "not tracked by Prefect (no PREFECT_API_URL; see --track)"
+"""What a run says of itself on stderr where no Prefect server is named."""
 
 _PROJECT: Final = Path(__file__).parents[1]
 _MOST_BYTES: Final = 1 << 20
