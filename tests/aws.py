@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -114,3 +114,8 @@ def refusing(code: str) -> Answer:
         return 403, f"<Response><Errors>{error}</Errors></Response>".encode()
 
     return answer
+
+
+def answering(status: int, body: str) -> AbstractContextManager[str]:
+    """An endpoint that gives every request the same answer; its URL."""
+    return endpoint(lambda *_: (status, body.encode()))
