@@ -33,8 +33,8 @@ from lake.warehouse import connect
 from tests.aws import Moto
 from tests.command import IMAGELAKE, Ended, run_command
 from tests.conftest import CLOCK
+from tests.interrupted import wait_for
 from tests.s3 import REGION, client, environment, new_bucket, proxy
-from tests.test_resume import wait_for
 from tests.test_secrets import KEY, TOKEN, held
 
 HOME, EAST, WEST = ACCOUNTS[0], REGIONS[0], REGIONS[1]
