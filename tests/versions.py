@@ -26,11 +26,12 @@ TOLD: Final = ("boto3", "botocore", "pyarrow", "duckdb", "prefect", "msgspec", "
 TOOLS: Final = ("pytest", "pytest-xdist", "hypothesis", "pandas")
 """What the tests take besides; the newest that fit."""
 TESTS: Final = (
-    *("decode", "differential", "drift", "flatten", "parse", "targets"),
-    *("pages", "pages_limits", "pages_resumed", "pages_trouble"),
+    *("decode", "differential", "drift", "flatten", "flatten_rows", "parse"),
+    *("targets", "targets_refused", "pages", "pages_limits", "pages_resumed", "pages_trouble"),
     *("writer", "commit", "warehouse", "warehouse_replaced", "warehouse_newest_rows"),
     *("views", "history_views", "history_drawn", "snapshot_diff", "current", "effects", "checks"),
-    *("statements", "answers", "query_errors", "cli", "parameters", "alerts", "digest", "flow"),
+    *("statements", "answers", "answers_parquet", "query_errors", "cli", "cli_sql", "parameters"),
+    *("alerts", "digest", "flow"),
 )
 
 
