@@ -17,8 +17,6 @@ __all__ = [
     "small_warehouse",
 ]  # fixtures are used by their names
 
-# On the small history, by hand
-
 STEPS: dict[tuple[Target, str], list[tuple[int, str]]] = {
     (HOME, "web/1.9.0/1"): [(0, "appeared"), (2, "changed")],
     (HOME, "web/1.9.0/2"): [(0, "appeared"), (2, "disappeared")],

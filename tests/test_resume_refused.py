@@ -41,9 +41,6 @@ __all__ = ["dates", "given", "parameters", "undisturbed"]  # fixtures are used b
 pytestmark = pytest.mark.usefixtures("at_once")
 
 
-# What is not gone on with
-
-
 def test_no_resume_begins_anew_and_the_interrupted_run_is_over(
     emulator: Emulator, given: Parameters, undisturbed: Undisturbed
 ) -> None:
