@@ -25,6 +25,7 @@ from flows.options import ConfigFile, load, with_parameter_options
 from flows.parameters import LakeParameters, ParameterError, SnapshotParameters
 from flows.terminal import say, show
 from flows.upkeep_parameters import MaintainParameters, RebuildParameters
+from lake.interruption import take_late
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import State
@@ -92,6 +93,8 @@ def _run(
         sys.stderr.write("not tracked by Prefect (no PREFECT_API_URL; see --track)\n")
         summary = _take_untracked(parameters)
         show(lines(summary, parameters.lake, str(parameters.warehouse)))
+    if take_late():
+        sys.stderr.write("the interruption came too late: the snapshot is committed\n")
     raise typer.Exit(exit_status(summary))
 
 

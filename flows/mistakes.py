@@ -25,6 +25,8 @@ INTERRUPTED_STATUS: Final = 130
 INTERRUPTED_LATE: Final = (
     "interrupted as the snapshot was committed: `imagelake status` says whether it shows"
 )
+_DUCKDB_INTERRUPTED: Final = "Query interrupted"
+"""What DuckDB makes of a Ctrl-C that comes while it works in the main thread."""
 
 AFTER_A_CHECK: Final = (
     "the raw pages are kept in the lake's _raw folder for a look; run it again, within the hour on the "
@@ -48,6 +50,10 @@ def errors_in_one_line() -> Iterator[None]:
         _fail(_interrupted(), EXIT_NOTHING_COMMITTED)
     except BrokenPipeError:
         stop_printing()
+    except RuntimeError as error:
+        if str(error) != _DUCKDB_INTERRUPTED:
+            raise
+        _fail(_interrupted(), EXIT_NOTHING_COMMITTED)
     except Exception as error:
         message, status = _explain(error)
         _fail(message, status)
@@ -58,9 +64,10 @@ def _is_run() -> bool:
 
 
 def _interrupted() -> str:
-    if not _is_run():
-        return "interrupted: what was done by then stands"
-    return INTERRUPTED_LATE if has_record_begun() else INTERRUPTED
+    if _is_run():
+        return INTERRUPTED_LATE if has_record_begun() else INTERRUPTED
+    leaves_something = sys.argv[1:2] in (["rebuild"], ["maintain"], ["rollback"])
+    return "interrupted: what was done by then stands" if leaves_something else "interrupted"
 
 
 def _asked(error: Any) -> str:

@@ -19,6 +19,7 @@ from flows.upkeep_parameters import MaintainParameters, RebuildParameters
 from lake import commit
 from lake.checks import CheckError
 from lake.commit import CommitError
+from lake.interruption import take_late
 from lake.maintain import Removal, maintain
 from lake.records import Commit, runs_of, shown_commits
 from lake.retention import Keep
@@ -37,6 +38,8 @@ class Rebuilds:
     done: tuple[Rebuilt, ...]
     refused: tuple[str, ...]
     warehouse_problem: str | None = None
+    left: int = 0
+    """Dates that an interruption came before."""
 
 
 def rebuild_dates(parameters: RebuildParameters, say: Say) -> Rebuilds:
@@ -47,11 +50,16 @@ def rebuild_dates(parameters: RebuildParameters, say: Say) -> Rebuilds:
     lake = existing_lake(parameters)
     done: list[Rebuilt] = []
     refused: list[str] = []
-    for day in [parameters.one_date] if parameters.one_date else shown_commits(lake):
+    days = [parameters.one_date] if parameters.one_date else list(shown_commits(lake))
+    for position, day in enumerate(days):
+        if take_late():
+            return Rebuilds(tuple(done), tuple(refused), left=len(days) - position)
         say(f"rebuilding {day}")
         try:
             with naming_a_full_disk(lake):
                 done.append(rebuild(lake, day))
+        except KeyboardInterrupt:
+            return Rebuilds(tuple(done), tuple(refused), left=len(days) - position)
         except (CommitError, CheckError, StorageError, OSError, ArrowException) as error:
             if parameters.one_date:
                 raise
@@ -70,7 +78,9 @@ def rebuild_lines(rebuilds: Rebuilds) -> Iterator[str]:
     yield from (printable(f"not rebuilt: {reason}") for reason in rebuilds.refused)
     if rebuilds.warehouse_problem:
         yield printable(f"committed, but the warehouse was not built: {rebuilds.warehouse_problem}")
-    if not rebuilds.done and not rebuilds.refused:
+    if rebuilds.left:
+        yield f"interrupted: {counted(rebuilds.left, 'date')} to go"
+    elif not rebuilds.done and not rebuilds.refused:
         yield "the lake has no snapshot to rebuild"
 
 

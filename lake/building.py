@@ -10,6 +10,7 @@ from typing import Final
 import duckdb
 
 from lake.definitions import base_comments, comments_on
+from lake.interruption import heeded_after
 from lake.remote import let_read
 from lake.sql import text
 from lake.storage import Lake
@@ -46,7 +47,7 @@ def detach(connection: duckdb.DuckDBPyConnection) -> None:
 
 def build_views(lake: Lake, path: Path, statements: Collection[str], fingerprint: str) -> None:
     """Makes a warehouse of views, in one thread: there is nothing that several could share."""
-    with duckdb.connect(config={"threads": 1}) as connection:
+    with heeded_after(), duckdb.connect(config={"threads": 1}) as connection:
         let_read(connection, lake.uri)
         attach(connection, path)
         connection.begin()  # one write to the disk for some hundred statements

@@ -15,6 +15,7 @@ import duckdb
 import pyarrow as pa
 
 from lake.carry import rows_of
+from lake.interruption import heeded_after
 from lake.records import commits
 from lake.run import (
     CHANGES,
@@ -130,7 +131,7 @@ def _compare(
     captures: pa.Table, sql: str, pair: Pair, after: Path, before: Path, staged: Path
 ) -> None:
     columns = ", ".join(column.name for column in CAPTURE_DIFFERENCES.columns)
-    with duckdb.connect() as connection:
+    with heeded_after(), duckdb.connect() as connection:
         connection.execute("set timezone = 'UTC'")
         connection.execute("set enable_progress_bar = false")
         connection.register(TARGET_CAPTURES.name, captures)

@@ -10,6 +10,7 @@ from typing import Any, Final
 import duckdb
 import pyarrow as pa
 
+from lake.interruption import heeded_after
 from lake.sql import text
 from lake.storage import glob_escaped
 from schemas.check import ERROR, Check, checks
@@ -48,7 +49,7 @@ def require_right(files: Mapping[str, Sequence[Path]], context: Context) -> list
     """
     failures: list[str] = []
     warnings: list[str] = []
-    with duckdb.connect() as connection:
+    with heeded_after(), duckdb.connect() as connection:
         _show(connection, files, context)
         for check in checks():
             if found := connection.execute(check.sql).fetchall():

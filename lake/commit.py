@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from lake.changes import derive_changes, missing_pairs
 from lake.current import derive_current
-from lake.interruption import held_off
+from lake.interruption import came_too_late, heed_late, held_off
 from lake.records import (
     Commit,
     commits,
@@ -132,6 +132,7 @@ def forget(lake: Lake, dates: Collection[date], require_held: Callable[[], None]
         content = read_record(lake, newest)
         day, run_id = newest.snapshot_date, newest.run_id
         await_effect(_show(lake, day, run_id, content, require_held, dates))
+        heed_late()
 
 
 def publish_record(
@@ -184,8 +185,10 @@ def publish_record(
 def await_effect(record: Commit) -> None:
     """Returns once the record has taken effect: it is there, and an interruption comes too late."""
     while (seconds := record.effective_at_ms / 1000 - time.time()) > 0:
-        with suppress(KeyboardInterrupt):
+        try:
             time.sleep(seconds)
+        except KeyboardInterrupt:
+            came_too_late()
 
 
 def rollback(lake: Lake, snapshot_date: date, run_id: str) -> Commit:

@@ -15,6 +15,7 @@ import duckdb
 
 from lake.assembly import RUNS
 from lake.building import attach, describe, detach
+from lake.interruption import heeded_after
 from lake.remote import let_read
 from lake.sql import text
 from lake.storage import TEMPORARY, Lake, StorageError
@@ -70,10 +71,11 @@ def build_materialized(
         let_read(connection, lake.uri)
         connection.execute("attach ':memory:' as live")
         connection.execute("use live")
-        for statement in statements:
-            connection.execute(statement)
-        attach(connection, path)
-        connection.begin()
+        with heeded_after():
+            for statement in statements:
+                connection.execute(statement)
+            attach(connection, path)
+            connection.begin()
         try:
             _read(connection)
         except duckdb.Error as error:
@@ -82,14 +84,16 @@ def build_materialized(
             words = str(error).partition("\n")[0]
             raise StorageError(f"--lake {lake.uri!r}: cannot be read: {words}") from error
         _make(connection)
-        describe(connection, lake, fingerprint)
-        connection.commit()
-        detach(connection)
+        with heeded_after():
+            describe(connection, lake, fingerprint)
+            connection.commit()
+            detach(connection)
 
 
 def _read(connection: duckdb.DuckDBPyConnection) -> None:
     for name in HELD:
-        connection.execute(f"create table {name} as from live.{name}")
+        with heeded_after():  # one by one: each may take its time
+            connection.execute(f"create table {name} as from live.{name}")
 
 
 def _make(connection: duckdb.DuckDBPyConnection) -> None:
@@ -98,11 +102,12 @@ def _make(connection: duckdb.DuckDBPyConnection) -> None:
     for view in views():
         if view.name not in (*HELD, *LEFT_OUT):
             sql = _DIFFERENCES if view.name == CAPTURE_DIFFERENCES.name else view.sql
-            if _is_table(view):
-                connection.execute(f"create table {view.name} as {sql}")
-                _add_key(connection, view)
-            else:
-                connection.execute(f"create view {view.name} as {sql}")
+            with heeded_after():
+                if _is_table(view):
+                    connection.execute(f"create table {view.name} as {sql}")
+                    _add_key(connection, view)
+                else:
+                    connection.execute(f"create view {view.name} as {sql}")
 
 
 def _add_key(connection: duckdb.DuckDBPyConnection, view: View) -> None:

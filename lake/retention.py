@@ -16,6 +16,7 @@ import duckdb
 from lake.carry import shown_run
 from lake.commit import ORPHAN_AGE
 from lake.definitions import definitions
+from lake.interruption import heeded_after
 from lake.inventory import ChangesKey, Inventory, RunKey
 from lake.records import Commit, commits, newest_first
 from lake.remote import let_read
@@ -133,7 +134,7 @@ def _expired(lake: Lake, dates: set[date], keep: Keep, now: datetime) -> set[dat
 def _holding_current_captures(lake: Lake) -> set[date]:
     """The dates that hold some target's newest complete capture, as the history itself tells."""
     versions = write_schema_files(lake)
-    with duckdb.connect() as connection:
+    with heeded_after(), duckdb.connect() as connection:
         let_read(connection, lake.uri)
         for statement in definitions(lake, versions, has_state=False):
             if not statement.startswith("comment"):

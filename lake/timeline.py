@@ -14,6 +14,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lake.interruption import heeded_after
 from lake.parquet import read_whole
 from lake.storage import Lake
 from lake.writer import Manifest
@@ -73,7 +74,7 @@ def pairs_of(timeline: pa.Table) -> set[Pair]:
 
 def _in_order(captures: pa.Table) -> pa.Table:
     """By the view's own SQL."""
-    with duckdb.connect() as connection:
+    with heeded_after(), duckdb.connect() as connection:
         connection.execute("set timezone = 'UTC'")
         connection.register("snapshot_targets", captures)
         found = connection.sql(view_named(TARGET_CAPTURES.name).sql).to_arrow_table()

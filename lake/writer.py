@@ -185,6 +185,7 @@ class _TableWriter:
         self._writer.write_table(rows, row_group_size=ceil(self._pending_rows / groups) or 1)
         self._part_rows += self._pending_rows
         self._pending, self._pending_rows, self._pending_bytes = [], 0, 0
+        pa.default_memory_pool().release_unused()
         if self._part_rows >= PART_ROWS:
             self._end_part()
 

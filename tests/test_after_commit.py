@@ -1,6 +1,7 @@
 """A committed run says so, whatever comes after; damage is named and stops only what it must."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import time
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Timer
 
 import duckdb
 import pytest
@@ -18,7 +20,7 @@ from flows.loading import load_parameters
 from flows.mistakes import INTERRUPTED_LATE
 from flows.parameters import ParameterError, SnapshotParameters
 from lake.folder import Folder
-from lake.interruption import held_off
+from lake.interruption import heeded_after, held_off
 from lake.location import open_folder
 from lake.maintain import maintain
 from lake.records import commits
@@ -101,6 +103,7 @@ def test_an_interruption_as_the_record_is_created_is_too_late(
         check=False,
     )
     assert "nothing was committed" not in ended.stderr
+    assert ended.stderr.endswith("the interruption came too late: the snapshot is committed\n")
     assert " complete: " in ended.stdout
     assert (ended.returncode, committed(tmp_path)) == (0, 1)
 
@@ -150,6 +153,72 @@ def test_a_second_interruption_is_heeded(times: int) -> None:
             signal.raise_signal(signal.SIGINT)
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+COUNTED = "select count(*) from range({}) where hash(range) % 7 = 0"
+
+
+@pytest.mark.parametrize(
+    ("rows", "times", "expected"),
+    [(50_000_000, 1, KeyboardInterrupt), (500_000_000_000, 2, RuntimeError)],
+)
+def test_an_interruption_waits_for_duckdb_and_a_second_one_does_not(
+    rows: int, times: int, expected: type[BaseException]
+) -> None:
+    """DuckDB would make a RuntimeError of it, and may abort the process that ends over it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    counted: list[object] = []
+
+    def count() -> None:
+        with duckdb.connect() as connection, heeded_after():
+            for time_of in range(times):
+                Timer(0.1 * (time_of + 1), os.kill, (os.getpid(), signal.SIGINT)).start()
+            counted.extend(connection.execute(COUNTED.format(rows)).fetchall())
+
+    try:
+        with pytest.raises(expected):
+            count()
+        assert len(counted) == 2 - times
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+INTERRUPTED_IN_REBUILD = """
+import os, signal, sys
+import flows.cli
+link = os.link
+def linked(source, target):
+    link(source, target)
+    if "_commits" in str(target):
+        signal.raise_signal(signal.SIGINT)
+os.link = linked
+sys.argv[0] = "imagelake"
+flows.cli.main()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("emulator")
+def test_a_rebuild_ends_at_the_date_that_it_was_interrupted_at(
+    imagelake: Command, tmp_path: Path
+) -> None:
+    """As its record is created: the date is rebuilt and told, and the next is not begun."""
+    for day in ("2025-11-18", "2025-11-19"):
+        assert imagelake("run", *OPTIONS, "--date", day).returncode == 0
+    ended = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_IN_REBUILD, "rebuild", "--all", *OPTIONS[:4]],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        check=False,
+    )
+    assert re.fullmatch(
+        r"2025-11-18 rebuilt: \d+ builds \(run \S+\)\ninterrupted: 1 date to go\n", ended.stdout
+    )
+    assert (ended.returncode, committed(tmp_path)) == (3, 3)
 
 
 def damaged(folder: Folder, pattern: str) -> str:
