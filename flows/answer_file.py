@@ -36,6 +36,7 @@ def answer_file(path: Path, form: Format | None = None) -> Iterator[TextIO]:
     except OSError as error:
         if error.filename != str(staged):
             raise
-        raise ParameterError(f"{str(path)!r}: cannot be written: {error.strerror}") from error
+        why = error.strerror if target.parent.is_dir() else "its folder is not there; make it first"
+        raise ParameterError(f"{str(path)!r}: cannot be written: {why}") from error
     finally:
         staged.unlink(missing_ok=True)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import json
 import math
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import chain
+from pathlib import Path
 from typing import Any, Final, TextIO, TypeVar
 
 import duckdb
@@ -88,6 +90,18 @@ def is_of_removed_file(error: duckdb.Error) -> bool:
     words = str(error)
     is_of_lake = any(part in words for part in _LAKE_PATHS)
     return is_of_lake and any(said in words for said in _REMOVED)
+
+
+def words_of_removed_file(error: duckdb.Error) -> str:
+    """What to do about it, in one line."""
+    words = " ".join(str(error).split())
+    found = re.search(r"(/[^\"]*?)/(?:image_\w+|snapshots|snapshot_targets|_[a-z]+)/", words)
+    if found and not Path(found[1]).is_dir() and "://" not in words:
+        return (
+            f"the lake {found[1]} is not there: put it back, or have the warehouse show where it is "
+            "now with `imagelake publish`"
+        )
+    return f"{words}; a clean-up took the file from under the query: ask again"
 
 
 def distinct(names: Sequence[str]) -> list[str]:

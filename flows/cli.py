@@ -11,7 +11,7 @@ import json
 import os
 import sys
 from contextlib import nullcontext
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -85,6 +85,11 @@ def _run(
     from flows.summary import exit_status, lines
 
     parameters = load(SnapshotParameters, options, config)
+    if parameters.date and parameters.date > datetime.now(UTC).date() + timedelta(days=1):
+        raise ParameterError(
+            f"--date '{parameters.date}': it is still to come, and what is current would be of it "
+            "until then; give a day that has begun"
+        )
     if parameters.dask_scheduler:
         beyond.require_usable(parameters)
     if track or tracking.is_configured():
@@ -200,7 +205,10 @@ def emulator(
             faults=json.loads(faults.read_text()) if faults else {},
         )
         run(settings, typer.echo)
-    except (ValueError, OSError, AttributeError, TypeError) as error:
+    except OSError as error:
+        option = f"--faults '{error.filename}'" if error.filename else f"--port {port}"
+        raise ParameterError(f"{option}: {error.strerror}; give another") from error
+    except (ValueError, AttributeError, TypeError) as error:
         raise ParameterError(f"emulator: {error}; see `imagelake emulator --help`") from error
 
 

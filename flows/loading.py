@@ -10,6 +10,7 @@ import json
 import os
 import tomllib
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -32,6 +33,8 @@ _KEYS: Final = {
     for name in model.model_fields
 }
 """Every key that a file of parameters may have."""
+_MISSPELLED: Final = 0.8
+"""A variable as near as this to a setting's is meant to be it; others are for other programs."""
 
 
 def load_parameters(
@@ -89,6 +92,12 @@ def _with_underscores(value: Any) -> Any:
 
 def _from_environment(model: type[Model], environment: Mapping[str, str]) -> dict[str, Any]:
     given: dict[str, Any] = {}
+    for name in environment:
+        key = name.removeprefix(ENVIRONMENT_PREFIX).lower()
+        near = get_close_matches(key, _KEYS, n=1, cutoff=_MISSPELLED)
+        if name.startswith(ENVIRONMENT_PREFIX) and near and key not in _KEYS:
+            meant = ENVIRONMENT_PREFIX + near[0].upper()
+            raise ParameterError(f"{name}: there is no such setting; did you mean {meant!r}?")
     for name, field in model.model_fields.items():
         text = environment.get(ENVIRONMENT_PREFIX + name.upper())
         if text is not None:

@@ -80,7 +80,7 @@ def _explain(error: Exception) -> tuple[str, int]:
     from pyarrow import ArrowException
 
     from extract.errors import CALL_ERRORS, TargetError
-    from flows.answers import is_of_removed_file
+    from flows.answers import is_of_removed_file, words_of_removed_file
     from flows.query_errors import QueryError
     from lake.checks import CheckError
     from lake.commit import CommitError
@@ -97,8 +97,7 @@ def _explain(error: Exception) -> tuple[str, int]:
     if isinstance(error, CheckError):
         return f"not committed: {error}; {AFTER_A_CHECK}", EXIT_NOTHING_COMMITTED
     if isinstance(error, duckdb.Error) and is_of_removed_file(error):
-        told = f"{_line(error)}; a clean-up took the file from under the query: ask again"
-        return told, EXIT_NOTHING_COMMITTED
+        return words_of_removed_file(error), EXIT_NOTHING_COMMITTED
     if isinstance(error, duckdb.Error):
         return str(error).strip(), EXIT_USAGE
     if isinstance(error, CALL_ERRORS) and not isinstance(error, OSError):

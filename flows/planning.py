@@ -48,8 +48,8 @@ def plan(parameters: SnapshotParameters) -> Plan:
     """Who is to be asked what: resolves accounts and regions, and refuses what would lose data."""
     run = Run.begin(datetime.now(UTC), parameters.date)
     lake = lake_of(parameters)
-    require_replaceable(parameters.warehouse, kind_of(parameters))
     _refuse_mixing(lake, parameters)
+    require_replaceable(parameters.warehouse, lake, kind_of(parameters))
     request = parameters.request()
     targets = resolve_targets(sessions_of(parameters), scope_of(parameters))
     if request.starting_token and len(targets) > 1:

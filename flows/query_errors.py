@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import duckdb
 
-from flows.answers import is_of_removed_file
+from flows.answers import is_of_removed_file, words_of_removed_file
 from flows.statements import Statement
 from flows.terminal import printable
 from flows.text_table import cells
@@ -39,10 +39,7 @@ def query_error(error: duckdb.Error, statement: Statement, width: int) -> QueryE
     kind, words, place = _parts(str(error))
     told = f"{kind}: {words}" if kind else words
     if is_of_removed_file(error):
-        return QueryError(
-            f"{' '.join(told.split())}; a clean-up took the file from under the query: ask again",
-            is_usage=False,
-        )
+        return QueryError(words_of_removed_file(error), is_usage=False)
     if isinstance(error, duckdb.InterruptException):  # nobody's Ctrl-C, which raises another error
         return QueryError(
             "the query failed, and of several threads DuckDB named the one that it stopped: ask again; "

@@ -38,7 +38,7 @@ select
     n.region,
     n.status,
     n.snapshot_date as last_asked,
-    c.captured_at as last_complete,
+    date_trunc('second', c.captured_at) as last_complete,
     round(epoch(now() - c.captured_at) / 3600, 1) as age_hours,
     coalesce(c.builds, 0) as builds,
     n.error_message

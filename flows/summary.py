@@ -75,7 +75,7 @@ def _unread_lines(summary: Summary) -> list[str]:
         if target.carries and not target.shows_own_rows:
             said.append(f"    shown instead: {target.builds:,} builds of run {target.carried_from}")
         said.append(f"    last read whole: {'never' if last == date.min else last}")
-        if outcome.resume_token:
+        if outcome.resume_token and target.shows_own_rows:  # else there is nothing to go on with
             said.append(
                 f"    go on with --region {outcome.region} --starting-token {outcome.resume_token}"
             )

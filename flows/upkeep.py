@@ -10,7 +10,7 @@ from typing import Final
 
 from pyarrow import ArrowException
 
-from flows.parameters import LakeParameters
+from flows.parameters import LakeParameters, ParameterError
 from flows.planning import existing_lake, naming_a_full_disk
 from flows.publishing import refresh
 from flows.rebuild import Rebuilt, rebuild
@@ -143,10 +143,12 @@ def roll_back(
 
 
 def run_lines(parameters: LakeParameters, snapshot_date: date) -> Iterator[str]:
-    """The date's runs, the one that shows first. Raises CommitError where it has none."""
+    """The date's runs, the one that shows first. Raises ParameterError where it has none."""
     records = runs_of(existing_lake(parameters), snapshot_date)
     if not records:
-        raise CommitError(f"{snapshot_date}: the lake has no run of it")
+        raise ParameterError(
+            f"{snapshot_date}: the lake has no run of it; `imagelake status` tells the newest date"
+        )
     for place, record in enumerate(records):
         shows = "shows" if not place else "superseded"
         yield f"{record.run_id}  since {record.effective_at:%Y-%m-%d %H:%M:%S} UTC  {shows}"

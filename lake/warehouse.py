@@ -135,11 +135,21 @@ def kind_of(path: Path) -> str:
     return _fingerprint_of(path).partition(" ")[0] if path.exists() else ""
 
 
-def require_replaceable(path: Path, kind: str = LIVE) -> None:
-    """Raises StorageError where the file at `path` is something else than a warehouse of the kind."""
+def require_replaceable(path: Path, lake: Lake, kind: str = LIVE) -> None:
+    """Raises StorageError where the file at `path` is no warehouse of the kind, or another lake's.
+
+    One of a lake that was moved, so that its folder is gone, goes over to the lake.
+    """
     _require_name(path)
-    if path.exists():
-        _require_kind(path, _fingerprint_of(path), kind)
+    if not path.exists():
+        return
+    _require_kind(path, _fingerprint_of(path), kind)
+    shown = str(_asked(path, "select lake from warehouse_info"))
+    if shown != lake.uri and ("://" in shown or Path(shown).is_dir()):
+        raise StorageError(
+            f"--warehouse {str(path)!r}: it shows the lake {shown}; give another, or have it show "
+            "this one with `imagelake publish`"
+        )
 
 
 def _require_kind(path: Path, fingerprint: str, kind: str) -> None:

@@ -229,7 +229,7 @@ def test_a_file_is_there_whole_or_not_at_all(
 @pytest.mark.parametrize(
     ("place", "words"),
     [
-        ("there/is/none.csv", "cannot be written: No such file or directory"),
+        ("there/is/none.csv", "cannot be written: its folder is not there; make it first"),
         (".", "there is something else than a file"),
         ("/dev/null", "there is something else than a file"),
         ("/proc/answer.csv", "cannot be written: No such file or directory"),

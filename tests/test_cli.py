@@ -81,6 +81,14 @@ BAD_INPUT = {
         ["run", "--starting-token", "t", "--region", EAST, "--region", WEST],
         "--starting-token: a token belongs to one target, and there are 2: give its --region",
     ),
+    "a date to come": (
+        ["run", "--date", "2999-01-01"],
+        "--date '2999-01-01': it is still to come, and what is current would be of it until then; ",
+    ),
+    "a file of faults that is not there": (
+        ["emulator", "--faults", "none.json"],
+        "--faults 'none.json': No such file or directory; give another",
+    ),
     "no warehouse": (["sql", "select 1"], "--warehouse 'data/imagelake.duckdb': there is none; "),
     "no such view": (
         ["views", "goldn_images"],
@@ -162,6 +170,9 @@ def test_a_listing_goes_on_at_the_token_that_was_printed(
     assert ended.returncode == 0
     counted = imagelake("sql", "select coverage from current_targets", "--format", "csv")
     assert counted.stdout == "coverage\nwhole\n"
+    ended = imagelake("run", "--max-items", "50")
+    assert "    shown instead: " in ended.stdout
+    assert "go on with" not in ended.stdout  # what shows is whole
     assert emulator.requests()
 
 

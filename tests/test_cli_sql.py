@@ -137,7 +137,7 @@ REFUSED_FILES = {
     ),
     "no such folder": (
         ["select 1", "--out", "no/a.csv"],
-        "'no/a.csv': cannot be written: No such file or directory",
+        "'no/a.csv': cannot be written: its folder is not there; make it first",
     ),
     "a type that Parquet has not": (
         ["select interval 1 day as a", "--out", "a.parquet"],

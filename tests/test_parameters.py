@@ -158,6 +158,15 @@ def test_a_broken_file_is_named_with_its_fault(toml: Path, content: str, words: 
     assert str(refusal.value).startswith(f"--config {str(toml)!r}: {words}")
 
 
+def test_a_variable_that_is_nearly_a_settings_name_is_no_setting() -> None:
+    """It would pass for one that was heeded. What is like none is somebody else's."""
+    with pytest.raises(ParameterError) as refusal:
+        load(environment={"IMAGELAKE_REGIONS": "eu-west-1"})
+    said = "IMAGELAKE_REGIONS: there is no such setting; did you mean 'IMAGELAKE_REGION'?"
+    assert str(refusal.value) == said
+    assert load(environment={"IMAGELAKE_HOME": "/srv", "XREGIONS": "x"}) == load()
+
+
 def test_a_file_that_is_not_there_is_named(toml: Path) -> None:
     with pytest.raises(ParameterError, match="No such file or directory; give a TOML file"):
         load(toml=toml)

@@ -1,6 +1,7 @@
 """An error of a statement points at its place, whatever characters are before it."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -87,13 +88,17 @@ def test_an_error_without_a_place_has_its_words_alone(
 
 
 def test_a_file_that_clean_up_took_is_not_the_statement_s_fault(
-    connection: duckdb.DuckDBPyConnection,
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
-    query = "from read_parquet('/lake/image_builds/snapshot_date=2025-11-20/a.parquet')"
-    error = error_of(connection, Statement(query))
+    """Nor is a lake that is not there, which comes back by no asking again."""
+    query = "from read_parquet('{}/image_builds/snapshot_date=2025-11-20/a.parquet')"
+    error = error_of(connection, Statement(query.format(tmp_path)))
     assert not error.is_usage
     assert str(error).endswith("; a clean-up took the file from under the query: ask again")
     assert "\n" not in str(error)
+    gone = error_of(connection, Statement(query.format(tmp_path / "gone lake")))
+    assert str(gone).startswith(f"the lake {tmp_path}/gone lake is not there: put it back, or ")
+    assert not gone.is_usage
     assert error_of(connection, Statement("select nope")).is_usage
 
 

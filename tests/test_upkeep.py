@@ -149,7 +149,11 @@ def test_the_settings_come_from_the_file_and_the_environment(
             1,
             f"not committed: {DAY}: 'run' is no run of the date; its",
         ),
-        (["rollback", "2020-01-01"], 1, "not committed: 2020-01-01: the lake has no run of it"),
+        (
+            ["rollback", "2020-01-01"],
+            2,
+            "2020-01-01: the lake has no run of it; `imagelake status`",
+        ),
         (["maintain", "--keep-days", "0"], 2, "--keep-days '0': input should be greater than or"),
         (["maintain", "--lake", "none"], 2, "--lake 'none': there is none; `imagelake run` makes"),
         (["publish", "--lake", "none"], 2, "--lake 'none': there is none; `imagelake run` makes"),

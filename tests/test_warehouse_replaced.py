@@ -1,6 +1,7 @@
 """A warehouse is replaced under its readers, by no older state, and never where it is another's."""
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -50,12 +51,29 @@ def test_a_warehouse_of_another_lake_is_replaced(
     assert [path.name for path in tmp_path.iterdir() if "duckdb" in path.name] == [warehouse.name]
 
 
+def test_a_run_takes_no_other_lakes_warehouse(
+    folder: Folder, warehouse: Path, tmp_path: Path
+) -> None:
+    """Who reads it relies on it. One whose lake was moved goes over to where it is now."""
+    folder.make()
+    publish(folder, warehouse)
+    require_replaceable(warehouse, folder)
+    other = open_folder(str(tmp_path / "other"))
+    with pytest.raises(StorageError, match=f"it shows the lake {re.escape(folder.uri)}; give"):
+        require_replaceable(warehouse, other)
+    Path(folder.uri).rename(tmp_path / "other")
+    require_replaceable(warehouse, other)
+
+
 @pytest.mark.parametrize("content", [b"", b"notes", b"a,b\n1,2\n" * 1000])
 def test_a_file_that_is_something_else_is_refused(
     folder: Folder, warehouse: Path, content: bytes
 ) -> None:
     warehouse.write_bytes(content)
-    for refuse in (lambda: publish(folder, warehouse), lambda: require_replaceable(warehouse)):
+    for refuse in (
+        lambda: publish(folder, warehouse),
+        lambda: require_replaceable(warehouse, folder),
+    ):
         with pytest.raises(StorageError, match="is no warehouse of imagelake"):
             refuse()
     assert warehouse.read_bytes() == content
@@ -123,7 +141,7 @@ def test_a_warehouse_that_is_open_for_writing_stops_no_run(folder: Folder, wareh
     publish(folder, warehouse)
     with _python(OPEN_TO_WRITE, warehouse) as writer:
         assert _said(writer) == "open"
-        require_replaceable(warehouse)
+        require_replaceable(warehouse, folder)
         assert publish(folder, warehouse) is False
         _say(writer)
     with connect(warehouse) as connection:
