@@ -76,8 +76,8 @@ charts: $(SUPERSET_READY)  ## measure each chart of the dashboards on that year 
 readme: $(READY)  ## write the README's generated parts and the demo's answers into it
 	@$(BIN)/python -m tests.readme
 
-versions: $(READY)  ## run what a library can break under the lowest and newest allowed (NAMES=…; ten minutes)
-	@$(BIN)/python -m tests.versions $(NAMES)
+versions: $(READY)  ## run what a library can break under the lowest and newest allowed (NAMES= BRIEF=1; ten minutes)
+	@$(BIN)/python -m tests.versions $(if $(BRIEF),--brief) $(NAMES)
 
 audit: $(READY)  ## keep the list of dependencies with the lock, and ask pip-audit where it is installed
 	@PATH=$(BIN):$$PATH $(BIN)/python -m tests.audit
