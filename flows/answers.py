@@ -95,11 +95,14 @@ def is_of_removed_file(error: duckdb.Error) -> bool:
 def words_of_removed_file(error: duckdb.Error) -> str:
     """What to do about it, in one line."""
     words = " ".join(str(error).split())
-    found = re.search(r"(/[^\"]*?)/(?:image_\w+|snapshots|snapshot_targets|_[a-z]+)/", words)
-    if found and not Path(found[1]).is_dir() and "://" not in words:
+    found = re.search(r'(/[^"]*)/(?:\w+/snapshot_date|_current/)', words)
+    try:
+        if found and "://" not in words:
+            Path(found[1]).stat()
+    except FileNotFoundError as gone:
         return (
-            f"the lake {found[1]} is not there: put it back, or have the warehouse show where it is "
-            "now with `imagelake publish`"
+            f"the lake {gone.filename} is not there: put it back, or have the warehouse show where it "
+            "is now with `imagelake publish`"
         )
     return f"{words}; a clean-up took the file from under the query: ask again"
 

@@ -1,8 +1,8 @@
 """The command `imagelake`: options in, one line of words for every error, an exit status out.
 
 0: all targets complete and committed; 1: nothing committed; 2: a usage or configuration error;
-3: committed, but some target failed or was cut short. What a command needs is imported when it runs,
-so that `--help` answers at once.
+3: committed, but some target failed or was cut short, or it ended before all was told. What a command
+needs is imported when it runs, so that `--help` answers at once.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 import os
 import sys
 from contextlib import nullcontext
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -25,7 +25,6 @@ from flows.options import ConfigFile, load, with_parameter_options
 from flows.parameters import LakeParameters, ParameterError, SnapshotParameters
 from flows.terminal import say, show
 from flows.upkeep_parameters import MaintainParameters, RebuildParameters
-from lake.interruption import take_late
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import State
@@ -85,11 +84,6 @@ def _run(
     from flows.summary import exit_status, lines
 
     parameters = load(SnapshotParameters, options, config)
-    if parameters.date and parameters.date > datetime.now(UTC).date() + timedelta(days=1):
-        raise ParameterError(
-            f"--date '{parameters.date}': it is still to come, and what is current would be of it "
-            "until then; give a day that has begun"
-        )
     if parameters.dask_scheduler:
         beyond.require_usable(parameters)
     if track or tracking.is_configured():
@@ -98,8 +92,6 @@ def _run(
         sys.stderr.write("not tracked by Prefect (no PREFECT_API_URL; see --track)\n")
         summary = _take_untracked(parameters)
         show(lines(summary, parameters.lake, str(parameters.warehouse)))
-    if take_late():
-        sys.stderr.write("the interruption came too late: the snapshot is committed\n")
     raise typer.Exit(exit_status(summary))
 
 
@@ -205,6 +197,8 @@ def emulator(
             faults=json.loads(faults.read_text()) if faults else {},
         )
         run(settings, typer.echo)
+    except BrokenPipeError:
+        raise
     except OSError as error:
         option = f"--faults '{error.filename}'" if error.filename else f"--port {port}"
         raise ParameterError(f"{option}: {error.strerror}; give another") from error

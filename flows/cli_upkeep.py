@@ -19,7 +19,7 @@ def rebuild(config: ConfigFile = None, **options: Any) -> None:
 
     rebuilds = rebuild_dates(load(RebuildParameters, options, config), say)
     show(rebuild_lines(rebuilds))
-    is_whole = not (rebuilds.refused or rebuilds.warehouse_problem or rebuilds.left)
+    is_whole = not (rebuilds.refused or rebuilds.warehouse_problem or rebuilds.interrupted)
     raise typer.Exit(0 if is_whole else 3 if rebuilds.done else 1)
 
 

@@ -33,7 +33,11 @@ _KEYS: Final = {
     for name in model.model_fields
 }
 """Every key that a file of parameters may have."""
-_MISSPELLED: Final = 0.8
+_VARIABLES: Final = [
+    ENVIRONMENT_PREFIX + name.upper()
+    for name in (*_KEYS, "config", "cron", "maintain_cron", "timezone", "no_external")
+]
+_MISSPELLED: Final = 0.9
 """A variable as near as this to a setting's is meant to be it; others are for other programs."""
 
 
@@ -93,11 +97,10 @@ def _with_underscores(value: Any) -> Any:
 def _from_environment(model: type[Model], environment: Mapping[str, str]) -> dict[str, Any]:
     given: dict[str, Any] = {}
     for name in environment:
-        key = name.removeprefix(ENVIRONMENT_PREFIX).lower()
-        near = get_close_matches(key, _KEYS, n=1, cutoff=_MISSPELLED)
-        if name.startswith(ENVIRONMENT_PREFIX) and near and key not in _KEYS:
-            meant = ENVIRONMENT_PREFIX + near[0].upper()
-            raise ParameterError(f"{name}: there is no such setting; did you mean {meant!r}?")
+        if name.startswith(ENVIRONMENT_PREFIX) and name not in _VARIABLES:
+            near = get_close_matches(name.upper(), _VARIABLES, n=1, cutoff=_MISSPELLED)
+            if near:
+                raise ParameterError(f"{name}: there is no such setting; did you mean {near[0]!r}?")
     for name, field in model.model_fields.items():
         text = environment.get(ENVIRONMENT_PREFIX + name.upper())
         if text is not None:

@@ -11,7 +11,7 @@ import typer
 
 from flows.parameters import ParameterError
 from flows.terminal import printable, stop_printing
-from lake.interruption import has_record_begun
+from lake.interruption import has_record_begun, is_of_duckdb
 
 EXIT_NOTHING_COMMITTED: Final = 1
 EXIT_USAGE: Final = 2
@@ -25,9 +25,6 @@ INTERRUPTED_STATUS: Final = 130
 INTERRUPTED_LATE: Final = (
     "interrupted as the snapshot was committed: `imagelake status` says whether it shows"
 )
-_DUCKDB_INTERRUPTED: Final = "Query interrupted"
-"""What DuckDB makes of a Ctrl-C that comes while it works in the main thread."""
-
 AFTER_A_CHECK: Final = (
     "the raw pages are kept in the lake's _raw folder for a look; run it again, within the hour on the "
     "same pages, with --accept-drop where builds are rightly gone"
@@ -47,15 +44,11 @@ def errors_in_one_line() -> Iterator[None]:
         words = error.format_message().rstrip(".").replace("Value error, ", "")
         _fail(f"{words}; see `{_asked(error)} --help`", EXIT_USAGE)
     except (KeyboardInterrupt, typer.Abort):
-        _fail(_interrupted(), EXIT_NOTHING_COMMITTED)
+        _fail(*_interrupted())
     except BrokenPipeError:
         stop_printing()
-    except RuntimeError as error:
-        if str(error) != _DUCKDB_INTERRUPTED:
-            raise
-        _fail(_interrupted(), EXIT_NOTHING_COMMITTED)
     except Exception as error:
-        message, status = _explain(error)
+        message, status = _interrupted() if is_of_duckdb(error) else _explain(error)
         _fail(message, status)
 
 
@@ -63,11 +56,14 @@ def _is_run() -> bool:
     return "run" in sys.argv[1:2]
 
 
-def _interrupted() -> str:
+def _interrupted() -> tuple[str, int]:
+    if _is_run() and has_record_begun():
+        return INTERRUPTED_LATE, EXIT_COMMITTED_IN_PART
     if _is_run():
-        return INTERRUPTED_LATE if has_record_begun() else INTERRUPTED
+        return INTERRUPTED, EXIT_NOTHING_COMMITTED
     leaves_something = sys.argv[1:2] in (["rebuild"], ["maintain"], ["rollback"])
-    return "interrupted: what was done by then stands" if leaves_something else "interrupted"
+    told = "interrupted: what was done by then stands" if leaves_something else "interrupted"
+    return told, EXIT_NOTHING_COMMITTED
 
 
 def _asked(error: Any) -> str:
@@ -107,9 +103,11 @@ def _explain(error: Exception) -> tuple[str, int]:
         words = f"{error.filename}: {error.strerror}" if getattr(error, "filename", None) else error
         if notes := getattr(error, "__notes__", None):
             words = f"{'; '.join(notes)} ({words})"
-        is_told = _is_run() and not has_record_begun()
-        told = f"nothing was committed: {_line(words)}" if is_told else _line(words)
-        return told, EXIT_NOTHING_COMMITTED
+        if not _is_run():
+            return _line(words), EXIT_NOTHING_COMMITTED
+        if has_record_begun():
+            return f"as the snapshot was committed: {_line(words)}", EXIT_COMMITTED_IN_PART
+        return f"nothing was committed: {_line(words)}", EXIT_NOTHING_COMMITTED
     raise error
 
 

@@ -6,7 +6,7 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -46,7 +46,13 @@ class Plan:
 
 def plan(parameters: SnapshotParameters) -> Plan:
     """Who is to be asked what: resolves accounts and regions, and refuses what would lose data."""
-    run = Run.begin(datetime.now(UTC), parameters.date)
+    now = datetime.now(UTC)
+    if parameters.date and parameters.date > now.date() + timedelta(days=1):
+        raise ParameterError(
+            f"--date '{parameters.date}': it is still to come, and what is current would be of it "
+            "until then; give at most tomorrow's (UTC)"
+        )
+    run = Run.begin(now, parameters.date)
     lake = lake_of(parameters)
     _refuse_mixing(lake, parameters)
     require_replaceable(parameters.warehouse, lake, kind_of(parameters))

@@ -43,7 +43,7 @@ def query_error(error: duckdb.Error, statement: Statement, width: int) -> QueryE
     if isinstance(error, duckdb.InterruptException):  # nobody's Ctrl-C, which raises another error
         return QueryError(
             "the query failed, and of several threads DuckDB named the one that it stopped: ask again; "
-            "after `set threads = 1`, which --no-external leaves no way to, it says why"
+            "`set threads = 1` before it shows why (not under --no-external)"
         )
     encoded = statement.text.encode()
     if place is None or not 0 <= place <= len(encoded):

@@ -12,7 +12,7 @@ from pyarrow import ArrowException
 
 from flows.parameters import LakeParameters, ParameterError
 from flows.planning import existing_lake, naming_a_full_disk
-from flows.publishing import refresh
+from flows.publishing import problem_of, refresh
 from flows.rebuild import Rebuilt, rebuild
 from flows.terminal import counted, printable
 from flows.upkeep_parameters import MaintainParameters, RebuildParameters
@@ -23,7 +23,7 @@ from lake.interruption import take_late
 from lake.maintain import Removal, maintain
 from lake.records import Commit, runs_of, shown_commits
 from lake.retention import Keep
-from lake.storage import Lake, StorageError
+from lake.storage import StorageError
 
 MOST_LISTED: Final = 20
 """Of one reason, at most so many removals are named one by one."""
@@ -38,8 +38,8 @@ class Rebuilds:
     done: tuple[Rebuilt, ...]
     refused: tuple[str, ...]
     warehouse_problem: str | None = None
-    left: int = 0
-    """Dates that an interruption came before."""
+    interrupted: str | None = None
+    """At which date, where it was."""
 
 
 def rebuild_dates(parameters: RebuildParameters, say: Say) -> Rebuilds:
@@ -51,20 +51,27 @@ def rebuild_dates(parameters: RebuildParameters, say: Say) -> Rebuilds:
     done: list[Rebuilt] = []
     refused: list[str] = []
     days = [parameters.one_date] if parameters.one_date else list(shown_commits(lake))
-    for position, day in enumerate(days):
-        if take_late():
-            return Rebuilds(tuple(done), tuple(refused), left=len(days) - position)
+    interrupted = None
+    take_late()  # of an earlier call
+    for day in days:
         say(f"rebuilding {day}")
         try:
             with naming_a_full_disk(lake):
                 done.append(rebuild(lake, day))
         except KeyboardInterrupt:
-            return Rebuilds(tuple(done), tuple(refused), left=len(days) - position)
+            interrupted = (
+                f"interrupted at {day}, which `imagelake rollback {day}` tells the runs of"
+            )
+            break
         except (CommitError, CheckError, StorageError, OSError, ArrowException) as error:
             if parameters.one_date:
                 raise
             refused.append(f"{day}: {error}" if str(day) not in str(error) else str(error))
-    return Rebuilds(tuple(done), tuple(refused), _refreshed(lake, parameters))
+        if take_late() and day != days[-1]:
+            interrupted = f"interrupted after {day}"
+            break
+    problem = None if interrupted else problem_of(lambda: refresh(lake, parameters))
+    return Rebuilds(tuple(done), tuple(refused), problem, interrupted)
 
 
 def rebuild_lines(rebuilds: Rebuilds) -> Iterator[str]:
@@ -78,8 +85,8 @@ def rebuild_lines(rebuilds: Rebuilds) -> Iterator[str]:
     yield from (printable(f"not rebuilt: {reason}") for reason in rebuilds.refused)
     if rebuilds.warehouse_problem:
         yield printable(f"committed, but the warehouse was not built: {rebuilds.warehouse_problem}")
-    if rebuilds.left:
-        yield f"interrupted: {counted(rebuilds.left, 'date')} to go"
+    if rebuilds.interrupted:
+        yield f"{rebuilds.interrupted}; `imagelake publish` brings the warehouse up to date"
     elif not rebuilds.done and not rebuilds.refused:
         yield "the lake has no snapshot to rebuild"
 
@@ -120,15 +127,6 @@ def maintain_lines(done: Sequence[Removal], *, is_dry: bool) -> Iterator[str]:
         yield "nothing was removed: this was a dry run"
 
 
-def _refreshed(lake: Lake, parameters: LakeParameters) -> str | None:
-    """Brings the warehouse up to date; why not, where it cannot: the commit stands all the same."""
-    try:
-        refresh(lake, parameters)
-    except Exception as error:  # the commit stands: nothing may say otherwise
-        return str(error) or type(error).__name__
-    return None
-
-
 def roll_back(
     parameters: LakeParameters, snapshot_date: date, run_id: str
 ) -> tuple[Commit, str | None]:
@@ -139,7 +137,7 @@ def roll_back(
     lake = existing_lake(parameters)
     with naming_a_full_disk(lake):
         record = commit.rollback(lake, snapshot_date, run_id)
-    return record, _refreshed(lake, parameters)
+    return record, problem_of(lambda: refresh(lake, parameters))
 
 
 def run_lines(parameters: LakeParameters, snapshot_date: date) -> Iterator[str]:

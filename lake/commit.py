@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from lake.changes import derive_changes, missing_pairs
 from lake.current import derive_current
-from lake.interruption import came_too_late, heed_late, held_off
+from lake.interruption import heed_late, held_off
 from lake.records import (
     Commit,
     commits,
@@ -184,11 +184,10 @@ def publish_record(
 
 def await_effect(record: Commit) -> None:
     """Returns once the record has taken effect: it is there, and an interruption comes too late."""
-    while (seconds := record.effective_at_ms / 1000 - time.time()) > 0:
-        try:
+    with held_off() as hold_off:
+        hold_off()
+        while (seconds := record.effective_at_ms / 1000 - time.time()) > 0:
             time.sleep(seconds)
-        except KeyboardInterrupt:
-            came_too_late()
 
 
 def rollback(lake: Lake, snapshot_date: date, run_id: str) -> Commit:

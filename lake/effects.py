@@ -11,12 +11,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import duckdb
 import pyarrow as pa
 
+from lake.interruption import heeded_after
 from lake.sql import text
 from lake.warehouse import connect
 
@@ -166,21 +167,26 @@ def effects(warehouse: Path, snapshot_date: date, before: Before | None) -> Effe
 
 def _asked(warehouse: Path, ask: Callable[[duckdb.DuckDBPyConnection], Answer]) -> Answer:
     """What `ask` finds; in little memory, unless that or the disk to spill to does not do."""
+    spill = gettempdir()
     try:
         with (
-            TemporaryDirectory(prefix="imagelake-") as spill,
-            _asking(warehouse, temp_directory=spill, memory_limit=MEMORY) as cursor,
+            TemporaryDirectory(prefix="imagelake-", dir=spill) as folder,
+            _asking(warehouse, temp_directory=folder, memory_limit=MEMORY) as cursor,
         ):
             return ask(cursor)
-    except (duckdb.OutOfMemoryException, duckdb.IOException, OSError):
-        with _asking(warehouse) as cursor:
-            return ask(cursor)
+    except duckdb.OutOfMemoryException:
+        pass
+    except (duckdb.IOException, OSError) as error:
+        if spill not in str(error):
+            raise
+    with _asking(warehouse) as cursor:
+        return ask(cursor)
 
 
 @contextmanager
 def _asking(warehouse: Path, **settings: str) -> Iterator[duckdb.DuckDBPyConnection]:
     """A cursor of its own: DuckDB 2.0 makes no relation on one that something was executed on."""
-    with connect(warehouse) as connection, connection.cursor() as cursor:
+    with heeded_after(), connect(warehouse) as connection, connection.cursor() as cursor:
         for name, value in settings.items():
             connection.execute(f"set {name} = {text(value)}")
         yield cursor

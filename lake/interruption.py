@@ -17,11 +17,6 @@ def has_record_begun() -> bool:
     return _begun.is_set()
 
 
-def came_too_late() -> None:
-    """Notes that Ctrl-C was not heeded, as what it would have kept from happening had happened."""
-    _late.set()
-
-
 def take_late() -> bool:
     """Whether a Ctrl-C came too late since this was asked the last time."""
     was_late = _late.is_set()
@@ -30,7 +25,7 @@ def take_late() -> bool:
 
 
 def heed_late() -> None:
-    """Raises KeyboardInterrupt where one came too late for what is done, before the next begins."""
+    """Raises KeyboardInterrupt where one came too late for what was done; what comes next can wait."""
     if take_late():
         raise KeyboardInterrupt
 
@@ -40,10 +35,10 @@ def held_off() -> Iterator[Callable[[], None]]:
     """Yields what to call at the point of no return; from there to the block's end Ctrl-C is too late.
 
     Else it might end the process between the creation of a record and the word of it, and pass for
-    an interruption that left nothing. A second Ctrl-C ends it all the same, however often a record
-    was tried meanwhile.
+    an interruption that left nothing. A second Ctrl-C ends it all the same. The point may be reached
+    more than once: a record whose name was taken is created under another.
     """
-    with _on_first(came_too_late) as watch:
+    with _on_first(_late.set) as watch:
         is_watched = False
 
         def hold() -> None:
@@ -62,12 +57,22 @@ def heeded_after() -> Iterator[None]:
 
     DuckDB makes a RuntimeError of it, and its threads may abort the process that ends over it.
     """
-    pressed: list[bool] = []
-    with _on_first(lambda: pressed.append(True)) as watch:
+    pressed = threading.Event()
+    with _on_first(pressed.set) as watch:
         watch()
-        yield
-    if pressed:
+        try:
+            yield
+        except Exception as error:
+            if pressed.is_set():  # who handles the error would go on
+                raise KeyboardInterrupt from error
+            raise
+    if pressed.is_set():
         raise KeyboardInterrupt
+
+
+def is_of_duckdb(error: BaseException) -> bool:
+    """Whether it is what DuckDB makes of a Ctrl-C while it works in the main thread."""
+    return isinstance(error, RuntimeError) and str(error) == "Query interrupted"
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from typing import Final
 
 import duckdb
 
+from lake.interruption import heeded_after
 from lake.remote import let_read
 from lake.replaced import warn_of_replaced
 from lake.sql import text
@@ -81,7 +82,7 @@ def lake_of(connection: duckdb.DuckDBPyConnection) -> str:
 
 def current_captures(path: Path) -> dict[tuple[str, str], date]:
     """By account and region, the date of the capture that the current_* views show."""
-    with connect(path) as connection:
+    with heeded_after(), connect(path) as connection:
         rows = connection.execute("select account_id, region, snapshot_date from current_targets")
         return {(account_id, region): day for account_id, region, day in rows.fetchall()}
 

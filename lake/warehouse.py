@@ -9,6 +9,7 @@ import hashlib
 import re
 from contextlib import suppress
 from datetime import UTC, datetime
+from os.path import samestat
 from pathlib import Path
 from shutil import copyfile, rmtree
 from tempfile import TemporaryDirectory, TemporaryFile
@@ -25,7 +26,7 @@ from lake.materialized import SPILL, build_materialized
 from lake.opening import LIVE, MATERIALIZED, PINNED
 from lake.opening import connect as connect
 from lake.pinned import pinned_definitions
-from lake.records import commits_in_effect, newest_content
+from lake.records import COMMITS, commits_in_effect, newest_content
 from lake.schema_files import write_schema_files
 from lake.state import has_state
 from lake.storage import TEMPORARY, Lake, StorageError
@@ -144,12 +145,29 @@ def require_replaceable(path: Path, lake: Lake, kind: str = LIVE) -> None:
     if not path.exists():
         return
     _require_kind(path, _fingerprint_of(path), kind)
-    shown = str(_asked(path, "select lake from warehouse_info"))
-    if shown != lake.uri and ("://" in shown or Path(shown).is_dir()):
+    if other := other_lake(path, lake):
         raise StorageError(
-            f"--warehouse {str(path)!r}: it shows the lake {shown}; give another, or have it show "
+            f"--warehouse {str(path)!r}: it shows the lake {other}; give another, or have it show "
             "this one with `imagelake publish`"
         )
+
+
+def other_lake(path: Path, lake: Lake) -> str:
+    """The lake that the warehouse at `path` shows, where it is another one than `lake`, and there.
+
+    Raises StorageError where the file is no warehouse.
+    """
+    shown = _told(path, "lake") if path.exists() else ""
+    if "://" in shown or "://" in lake.uri:
+        return "" if shown == lake.uri else shown
+    try:
+        of_shown = (Path(shown) / COMMITS).stat()
+    except OSError:  # it was moved, or is out of reach
+        return ""
+    try:  # a folder may be spelled in many ways
+        return "" if samestat(of_shown, (Path(lake.uri) / COMMITS).stat()) else shown
+    except OSError:  # it has no snapshot yet
+        return shown
 
 
 def _require_kind(path: Path, fingerprint: str, kind: str) -> None:
@@ -176,12 +194,14 @@ def make_place(path: Path) -> None:
 
 
 def _fingerprint_of(path: Path) -> str:
-    """The fingerprint of the warehouse there.
+    """The fingerprint of the warehouse there, which is never replaced where it is something else."""
+    return _told(path, "fingerprint")
 
-    Raises StorageError where the file is something else, so that it is never replaced.
-    """
+
+def _told(path: Path, column: str) -> str:
+    """What the warehouse there says of itself. Raises StorageError where the file is something else."""
     try:
-        return str(_asked(path, "select fingerprint from warehouse_info"))
+        return str(_asked(path, f"select {column} from warehouse_info"))  # noqa: S608 - our own word
     except (duckdb.Error, OSError) as error:
         raise StorageError(
             f"--warehouse {str(path)!r}: the file is no warehouse of imagelake; remove it or give "

@@ -83,7 +83,7 @@ BAD_INPUT = {
     ),
     "a date to come": (
         ["run", "--date", "2999-01-01"],
-        "--date '2999-01-01': it is still to come, and what is current would be of it until then; ",
+        "--date '2999-01-01': it is still to come, and what is current would be of it until then; give",
     ),
     "a file of faults that is not there": (
         ["emulator", "--faults", "none.json"],

@@ -164,6 +164,8 @@ def test_a_variable_that_is_nearly_a_settings_name_is_no_setting() -> None:
         load(environment={"IMAGELAKE_REGIONS": "eu-west-1"})
     said = "IMAGELAKE_REGIONS: there is no such setting; did you mean 'IMAGELAKE_REGION'?"
     assert str(refusal.value) == said
+    with pytest.raises(ParameterError, match="did you mean 'IMAGELAKE_CONFIG'"):
+        load(environment={"IMAGELAKE_CONFG": "imagelake.toml"})
     assert load(environment={"IMAGELAKE_HOME": "/srv", "XREGIONS": "x"}) == load()
 
 

@@ -12,11 +12,13 @@ from typing import Any
 import duckdb
 import pytest
 
+from flows.parameters import LakeParameters
+from flows.publishing import refresh
 from lake.building import build_views
 from lake.folder import Folder
-from lake.location import open_folder
+from lake.location import open_folder, open_lake
 from lake.opening import lake_of
-from lake.storage import StorageError
+from lake.storage import LakeSettings, StorageError
 from lake.warehouse import connect, publish, publish_pinned, require_replaceable
 from tests.many_runs import FIRST_DAY
 from tests.test_writer import commit_rows
@@ -54,13 +56,20 @@ def test_a_warehouse_of_another_lake_is_replaced(
 def test_a_run_takes_no_other_lakes_warehouse(
     folder: Folder, warehouse: Path, tmp_path: Path
 ) -> None:
-    """Who reads it relies on it. One whose lake was moved goes over to where it is now."""
-    folder.make()
+    """Nor does what looks after one. A warehouse whose lake was moved goes over to where it is now."""
+    commit_rows(folder, FIRST_DAY, {})
     publish(folder, warehouse)
-    require_replaceable(warehouse, folder)
+    (tmp_path / "link").symlink_to(folder.uri)
+    for lake in (folder, open_folder(str(tmp_path / "link"))):
+        require_replaceable(warehouse, lake)
     other = open_folder(str(tmp_path / "other"))
     with pytest.raises(StorageError, match=f"it shows the lake {re.escape(folder.uri)}; give"):
         require_replaceable(warehouse, other)
+    with pytest.raises(StorageError):
+        require_replaceable(warehouse, open_lake("s3://bucket/lake", LakeSettings()))
+    assert refresh(other, LakeParameters(lake=other.uri, warehouse=warehouse)) is False
+    with connect(warehouse) as connection:
+        assert lake_of(connection) == folder.uri
     Path(folder.uri).rename(tmp_path / "other")
     require_replaceable(warehouse, other)
 
