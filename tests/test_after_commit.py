@@ -7,10 +7,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from threading import Event, Thread
 
 import duckdb
 import pytest
@@ -162,9 +161,6 @@ def test_a_second_interruption_is_heeded(times: int) -> None:
             signal.raise_signal(signal.SIGINT)
 
 
-COUNTED = "select count(*) from range({}) where hash(range) % 7 = 0"
-
-
 @pytest.mark.parametrize("is_wrong", [False, True])
 def test_an_interruption_waits_for_duckdb(is_wrong: bool) -> None:
     """DuckDB would make a RuntimeError of it, and may abort the process that ends over it.
@@ -187,30 +183,33 @@ def test_an_interruption_waits_for_duckdb(is_wrong: bool) -> None:
             signal.raise_signal(signal.SIGINT)
 
 
+COUNTS_LONG = """
+import duckdb
+from lake.interruption import heeded_after
+with heeded_after(), duckdb.connect(config={"threads": 1}) as connection:
+    print("begun", flush=True)
+    connection.execute("select count(*) from range(20_000_000_000) where hash(range) % 7 = 0")
+"""
+
+
 def test_a_second_interruption_waits_for_no_statement() -> None:
-    """It is sent once the first was noted, and again until DuckDB has seen one."""
-    ended = Event()
-
-    def press() -> None:
-        while not ended.wait(0.2):
-            os.kill(os.getpid(), signal.SIGINT)
-
-    def count() -> None:
-        with heeded_after(), duckdb.connect(config={"threads": 1}) as connection:
-            signal.raise_signal(signal.SIGINT)
-            pressing.start()
-            try:
-                connection.execute(COUNTED.format(20_000_000_000)).fetchall()
-            finally:
-                ended.set()
-
-    with python_s_own_handler():
-        pressing = Thread(target=press)
-        with pytest.raises((RuntimeError, KeyboardInterrupt)):
-            count()
-        with suppress(KeyboardInterrupt):  # one that was under way
-            pressing.join()
-        pressing.join()
+    with subprocess.Popen(
+        [sys.executable, "-c", COUNTS_LONG],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=PROJECT,
+    ) as counting:
+        assert counting.stdout is not None
+        assert counting.stdout.readline() == "begun\n"
+        counting.send_signal(signal.SIGINT)
+        with pytest.raises(subprocess.TimeoutExpired):
+            counting.wait(1)
+        while counting.poll() is None:
+            counting.send_signal(signal.SIGINT)
+            time.sleep(0.2)
+        _, said = counting.communicate()
+    assert said.endswith(("RuntimeError: Query interrupted\n", "KeyboardInterrupt\n"))
 
 
 INTERRUPTED_IN_REBUILD = """
