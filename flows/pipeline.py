@@ -115,6 +115,7 @@ def take_snapshot(
     Raises what keeps it from being committed: TargetError, StorageError, CommitError,
     ParameterError. A target that cannot be read is no error: it is in the summary.
     """
+    take_late()  # of what this process did before
     timing, watch = Timing(), watch or Silent()
     steps = timing.of(steps or PLAIN)
     lake = lake_of(parameters)

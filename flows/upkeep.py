@@ -52,7 +52,7 @@ def rebuild_dates(parameters: RebuildParameters, say: Say) -> Rebuilds:
     refused: list[str] = []
     days = [parameters.one_date] if parameters.one_date else list(shown_commits(lake))
     interrupted = None
-    take_late()  # of an earlier call
+    take_late()  # of what this process did before
     for day in days:
         say(f"rebuilding {day}")
         try:

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from lake.changes import derive_changes, missing_pairs
 from lake.current import derive_current
-from lake.interruption import heed_late, held_off
+from lake.interruption import heed_late, held_off, take_late
 from lake.records import (
     Commit,
     commits,
@@ -127,6 +127,7 @@ def forget(lake: Lake, dates: Collection[date], require_held: Callable[[], None]
     The lock of commits must be held. Returns once it has taken effect; nothing reads the dates as
     history then, and they may go.
     """
+    take_late()  # of what this process did before
     newest = next(iter(newest_first(commits(lake))), None)
     if newest is not None:
         content = read_record(lake, newest)
