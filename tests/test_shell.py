@@ -322,7 +322,7 @@ def test_ctrl_c_ends_a_query_of_the_command_line(warehouse: Path, tmp_path: Path
     _, errors = asking.communicate(timeout=30)
     assert time.monotonic() - at < 2
     assert asking.returncode == 1
-    assert errors == "imagelake: interrupted: what was done by then stands\n"
+    assert errors == "imagelake: interrupted\n"
 
 
 def test_the_shell_s_libraries_are_imported_for_it_alone(warehouse: Path) -> None:
