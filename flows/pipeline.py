@@ -6,7 +6,6 @@ tracked and an untracked run do the same. Steps take paths and small records, ne
 
 from __future__ import annotations
 
-import gc
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -163,11 +162,7 @@ def take_snapshot(
 
 
 def _give_memory_back() -> None:
-    """What a step freed is the system's again before the next one adds to it: 60 MB at the peak.
-
-    Clients and their models hold each other: only the collector frees them, in 20 ms.
-    """
-    gc.collect()
+    """What a step freed is the system's again before the next one adds to it: 60 MB at the peak."""
     pa.default_memory_pool().release_unused()
 
 

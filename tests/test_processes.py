@@ -127,7 +127,9 @@ def test_a_run_goes_on_with_the_pages_of_as_many_processes_as_there_were(
     landed = len(landed_pages(landing))
     assert landed > 4
     summary = take(given(processes=second))
-    assert asked_for(emulator).total() == in_all.total() - landed
+    assert (
+        len(asked_for(emulator)) == len(in_all) - landed
+    )  # a killed process may have asked once more
     assert as_filed(given(), summary) == as_whole
     assert pages_of(given().warehouse) == pages_of(whole.warehouse)
 

@@ -55,7 +55,7 @@ def test_the_command_reads_the_file_of_parameters(small_warehouse: Path, tmp_pat
     [
         (["--warehouse", "none.duckdb"], "--warehouse 'none.duckdb': there is none; "),
         (["--out", "."], "'.': there is something else than a file"),
-        (["--out", "no/where.html"], "'no/where.html': cannot be written: No such file"),
+        (["--out", "no/where.html"], "'no/where.html': cannot be written: its folder is not there"),
     ],
 )
 def test_a_mistake_is_one_line(
