@@ -193,12 +193,14 @@ class Campaign:
         """Kills the operation at each of these steps.
 
         A step by its name is tried again, within reason, where the writer was refused before it, or
-        had too little to do.
+        had too little to do: a clean-up has a record to move once another run was committed.
         """
         for at in steps:
             for _ in range(1 if isinstance(at, int) else MOST_TRIES):
                 if (yield self.task(operation, day(), at)).how == "killed":
                     break
+                if not isinstance(at, int):
+                    yield self.task("re-run", self.any_day())
 
     def at_random(
         self,
