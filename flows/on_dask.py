@@ -39,10 +39,10 @@ POLL_SECONDS: Final = 2.0
 
 
 @task(name="read", task_run_name="read batch {batch.number}", cache_policy=NO_CACHE)
-@printable_errors()
 def read(parameters: SnapshotParameters, batch: Batch) -> BatchRead:
     """Reads a batch on a worker, which has its credentials from its own environment."""
-    return read_batch(parameters, batch, _to_flow(batch.plan.run.run_id))
+    with printable_errors():  # a decorator would hold a generator, and none can be sent
+        return read_batch(parameters, batch, _to_flow(batch.plan.run.run_id))
 
 
 def steps_on_dask(parameters: SnapshotParameters, steps: Steps) -> Steps:

@@ -353,6 +353,15 @@ def test_a_scheduler_needs_a_prefect_api() -> None:
     )
 
 
+def test_what_a_worker_is_to_do_can_be_sent() -> None:
+    """As Dask sends it, which no test but the long ones would tell."""
+    from distributed.protocol.pickle import dumps, loads
+
+    from flows.on_dask import read
+
+    assert loads(dumps(read)).name == "read"  # type: ignore[no-untyped-call]  # it has no types
+
+
 def test_a_run_on_one_machine_imports_no_dask(tmp_path: Path) -> None:
     """Not even Prefect where none is asked for."""
     script = (
