@@ -144,8 +144,9 @@ def require_replaceable(path: Path, lake: Lake, kind: str = LIVE) -> None:
     _require_name(path)
     if not path.exists():
         return
-    _require_kind(path, _fingerprint_of(path), kind)
-    if other := other_lake(path, lake):
+    shown, fingerprint = _told(path)
+    _require_kind(path, fingerprint, kind)
+    if other := _if_other(shown, lake):
         raise StorageError(
             f"--warehouse {str(path)!r}: it shows the lake {other}; give another, or have it show "
             "this one with `imagelake publish`"
@@ -157,7 +158,10 @@ def other_lake(path: Path, lake: Lake) -> str:
 
     Raises StorageError where the file is no warehouse.
     """
-    shown = _told(path, "lake") if path.exists() else ""
+    return _if_other(_told(path)[0], lake) if path.exists() else ""
+
+
+def _if_other(shown: str, lake: Lake) -> str:
     if "://" in shown or "://" in lake.uri:
         return "" if shown == lake.uri else shown
     try:
@@ -195,18 +199,23 @@ def make_place(path: Path) -> None:
 
 def _fingerprint_of(path: Path) -> str:
     """The fingerprint of the warehouse there, which is never replaced where it is something else."""
-    return _told(path, "fingerprint")
+    return _told(path)[1]
 
 
-def _told(path: Path, column: str) -> str:
-    """What the warehouse there says of itself. Raises StorageError where the file is something else."""
+def _told(path: Path) -> tuple[str, str]:
+    """The lake that the warehouse there shows, and its fingerprint.
+
+    Raises StorageError where the file is something else.
+    """
     try:
-        return str(_asked(path, f"select {column} from warehouse_info"))  # noqa: S608 - our own word
+        told = _asked(path, "select [lake, fingerprint] from warehouse_info")
     except (duckdb.Error, OSError) as error:
         raise StorageError(
             f"--warehouse {str(path)!r}: the file is no warehouse of imagelake; remove it or give "
             "another"
         ) from error
+    shown, fingerprint = told or ("", "")
+    return shown, fingerprint
 
 
 def _shown_until(frozen: Path) -> int:
