@@ -76,17 +76,30 @@ def test_an_interruption_after_the_record_is_too_late(emulator: Emulator, tmp_pa
     assert committed(tmp_path) == 1
 
 
-INTERRUPTED_AT_THE_LINK = """
+INTERRUPTED_AT_THE_RECORD = """
 import os, signal, sys
 import flows.cli
 link = os.link
-def linked(*names):
-    link(*names)
-    signal.raise_signal(signal.SIGINT)
+def linked(source, target):
+    link(source, target)
+    if "_commits" in str(target):
+        signal.raise_signal(signal.SIGINT)
 os.link = linked
 sys.argv[0] = "imagelake"
 flows.cli.main()
 """
+
+
+def command_by(folder: Path, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command, as a process that the script starts, to its end."""
+    return subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        check=False,
+    )
 
 
 def test_an_interruption_as_the_record_is_created_is_too_late(
@@ -94,22 +107,16 @@ def test_an_interruption_as_the_record_is_created_is_too_late(
 ) -> None:
     """At the very instant: the record is there, and nothing says otherwise."""
     assert emulator.environment()
-    ended = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED_AT_THE_LINK, "run", *OPTIONS],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(PROJECT)},
-        check=False,
-    )
+    ended = command_by(tmp_path, INTERRUPTED_AT_THE_RECORD, "run", *OPTIONS)
     assert "nothing was committed" not in ended.stderr
     assert ended.stderr.endswith("interrupted too late: the snapshot is committed\n")
     assert " complete: " in ended.stdout
     assert (ended.returncode, committed(tmp_path)) == (0, 1)
 
 
-INTERRUPTED_TWICE = INTERRUPTED_AT_THE_LINK.replace(
-    "    signal.raise_signal(signal.SIGINT)\n", "    signal.raise_signal(signal.SIGINT)\n" * 2
+INTERRUPTED_TWICE = INTERRUPTED_AT_THE_RECORD.replace(
+    "        signal.raise_signal(signal.SIGINT)\n",
+    "        signal.raise_signal(signal.SIGINT)\n" * 2,
 )
 INTERRUPTED_AS_IT_ENDS = """
 import signal, sys
@@ -128,14 +135,7 @@ def test_an_interruption_that_is_heeded_late_says_where_to_look(
 ) -> None:
     """Twice as the record is created; as the committed run is to be told."""
     assert emulator.environment()
-    ended = subprocess.run(
-        [sys.executable, "-c", script, "run", *OPTIONS],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(PROJECT)},
-        check=False,
-    )
+    ended = command_by(tmp_path, script, "run", *OPTIONS)
     assert ended.stderr.endswith(f"imagelake: {INTERRUPTED_LATE}\n")
     assert (ended.returncode, committed(tmp_path)) == (3, 1)
 
@@ -212,20 +212,6 @@ def test_a_second_interruption_waits_for_no_statement() -> None:
     assert said.endswith(("RuntimeError: Query interrupted\n", "KeyboardInterrupt\n"))
 
 
-INTERRUPTED_IN_REBUILD = """
-import os, signal, sys
-import flows.cli
-link = os.link
-def linked(source, target):
-    link(source, target)
-    if "_commits" in str(target):
-        signal.raise_signal(signal.SIGINT)
-os.link = linked
-sys.argv[0] = "imagelake"
-flows.cli.main()
-"""
-
-
 @pytest.mark.slow
 @pytest.mark.usefixtures("emulator")
 def test_a_rebuild_ends_at_the_date_that_it_was_interrupted_at(
@@ -234,14 +220,7 @@ def test_a_rebuild_ends_at_the_date_that_it_was_interrupted_at(
     """As its record is created: the date is rebuilt and told, and the next is not begun."""
     for day in ("2025-11-18", "2025-11-19"):
         assert imagelake("run", *OPTIONS, "--date", day).returncode == 0
-    ended = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED_IN_REBUILD, "rebuild", "--all", *OPTIONS[:4]],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(PROJECT)},
-        check=False,
-    )
+    ended = command_by(tmp_path, INTERRUPTED_AT_THE_RECORD, "rebuild", "--all", *OPTIONS[:4])
     assert re.fullmatch(
         r"2025-11-18 rebuilt: \d+ builds \(run \S+\)\ninterrupted after 2025-11-18; "
         r"`imagelake publish` brings the warehouse up to date\n",
