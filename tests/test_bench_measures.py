@@ -160,7 +160,7 @@ SLOW_BUILDS = """
 import extract.decode
 decode = extract.decode.decode_page
 def slow(*given):
-    burn(0.008)
+    burn(0.03)
     return decode(*given)
 extract.decode.decode_page = slow
 """
@@ -171,7 +171,7 @@ extract.decode.decode_page = slow
     ("part", "slowed"), [("start", SLOW_START), ("build", SLOW_BUILDS)], ids=["start", "build"]
 )
 def test_the_guard_fails_where_it_costs_more(tmp_path: Path, part: str, slowed: str) -> None:
-    """Three seconds more for the command, or eight milliseconds more a page of 100 builds."""
+    """Three seconds more for the command, or thirty milliseconds more a page of 100 builds."""
     (tmp_path / "sitecustomize.py").write_text(
         "import sys, time\n"
         "def burn(seconds):\n"
