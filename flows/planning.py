@@ -21,7 +21,7 @@ from flows.parameters import LakeParameters, ParameterError, SnapshotParameters
 from flows.publishing import kind_of
 from lake.carry import earlier_run
 from lake.location import open_lake
-from lake.records import newest_content
+from lake.records import FIRST_DATE, newest_content
 from lake.run import Run
 from lake.storage import Lake, LakeSettings, StorageError
 from lake.warehouse import make_place, require_replaceable
@@ -51,6 +51,11 @@ def plan(parameters: SnapshotParameters) -> Plan:
         raise ParameterError(
             f"--date '{parameters.date}': it is still to come, and what is current would be of it "
             "until then; give at most tomorrow's (UTC)"
+        )
+    if parameters.date and parameters.date < FIRST_DATE:
+        raise ParameterError(
+            f"--date '{parameters.date}': there was no Image Builder then; give a date from "
+            f"{FIRST_DATE} on"
         )
     run = Run.begin(now, parameters.date)
     lake = lake_of(parameters)

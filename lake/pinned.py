@@ -7,7 +7,7 @@ from typing import Any
 
 from lake.assembly import RUNS, assembled
 from lake.changes import differences_sql, missing_pairs, pair_path
-from lake.definitions import CURRENT_VIEWS, WHOLE_ROWS, joined_differences, scan
+from lake.definitions import CURRENT_VIEWS, joined_differences, scan, whole_rows
 from lake.records import Commit, commits_in_effect, manifest_of, read_record
 from lake.run import changes_schema_path, schema_path, version_of
 from lake.sql import text
@@ -94,17 +94,18 @@ def _pinned_current_view(
         f"{text(r['run_id'])})"
         for r in targets
     )
-    columns = "account_id, region, snapshot_date, run_id"
-    names = ", ".join(column.name for column in table.documented_columns)
+    columns = ("account_id", "region", "snapshot_date", "run_id")
+    conditions = "\n        and ".join(f"files.{name} = captures.{name}" for name in columns)
+    names = ", ".join(f"files.{column.name}" for column in table.documented_columns)
     arms = "\n    union all by name\n    ".join(_arms(lake, table, paths))
     return f"""select {names}
 from (values
     {captures}
-) as captures ({columns})
-join (
-    select * from ({arms})
-    {WHOLE_ROWS}
-) using ({columns})"""  # noqa: S608 - dates, quoted ids and locations
+) as captures ({", ".join(columns)})
+join ({arms}) as files
+    on
+        {conditions}
+        and {whole_rows("files.run_id", "captures.run_id")}"""  # noqa: S608 - dates, quoted ids and locations
 
 
 def _arms(lake: Lake, table: Table, paths: Sequence[str]) -> list[str]:

@@ -20,10 +20,20 @@ COMMITS: Final = "_commits"
 OLDER: Final = f"{COMMITS}/older"
 """Where `maintain` moves records that took effect long ago; for a time they are in both."""
 
+FIRST_DATE: Final = date(2000, 1, 1)
+"""The first that a record can be of: Image Builder began in 2019."""
+
 _RECORD: Final = re.compile(
     rf"({COMMITS}|{OLDER})/"
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2})_([0-9]{1,15})_([0-9A-Za-z-]+)(?:_([0-9A-Za-z-]+))?\.json"
+    r"(2[0-9]{3}-[01][0-9]-[0-3][0-9])_([0-9]{1,15})_([0-9A-Za-z-]+?)(?:_([0-9A-Za-z-]+))?"
+    r"(?<=Z-[0-9a-f]{8})\.json"
 )
+RECORDS_GLOB: Final = f"2{3 * '[0-9]'}-[01][0-9]-[0-3][0-9]_[0-9]*_*Z-{8 * '[0-9a-f]'}.json"
+"""The names of records as a glob has them, which costs a query no planning.
+
+A copy that some tool made of one (`… (1).json`) is none. By the first digit S3 lists no older record
+where only the newest is looked for.
+"""
 
 
 @dataclass(frozen=True)

@@ -159,9 +159,12 @@ def test_a_foreign_file_beside_the_records_is_left_alone(folder: Folder, reader:
 # On S3
 
 
+RUNS = [f"2025112{number}T020000000000Z-1a2b3c4d" for number in range(len(DAYS))]
+
+
 def publish_four(target: Bucket) -> None:
-    for number, day in enumerate(DAYS):
-        publish_record(target, day, f"run-{number}", {"run_id": f"run-{number}"}, state="state")
+    for day, run_id in zip(DAYS, RUNS, strict=True):
+        publish_record(target, day, run_id, {"run_id": run_id}, state=run_id)
 
 
 @pytest.mark.slow
@@ -170,7 +173,7 @@ def test_records_move_on_s3_and_views_show_them(bucket: Bucket, tmp_path: Path) 
     publish_four(bucket)
     time.sleep(1.1)
     publish(bucket, tmp_path / "imagelake.duckdb")
-    expected = [(day, f"run-{number}") for number, day in enumerate(DAYS)]
+    expected = list(zip(DAYS, RUNS, strict=True))
     query = "select snapshot_date, run_id from visible_runs order by all"
     states = [(DAYS, []), (DAYS, DAYS[:-1]), (DAYS[-1:], DAYS[:-1])]
     with connect(tmp_path / "imagelake.duckdb") as connection:

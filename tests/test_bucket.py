@@ -16,7 +16,7 @@ from lake.records import commits
 from lake.storage import LakeSettings, StorageError, StoredFile, UnknownOutcomeError
 from tests.aws import Moto
 from tests.s3 import Call, Proxy, Trouble, client, environment, new_bucket, proxy, put_many
-from tests.test_writer import DAY
+from tests.test_writer import DAY, RUN_ID
 
 QUICK = LakeSettings(visibility_seconds=1)
 """A call of a commit is given up after half of it."""
@@ -188,11 +188,11 @@ def test_a_record_is_published_again_until_its_outcome_is_known(
 ) -> None:
     """Each try has a name of its own; several records of a run are harmless."""
     in_the_way.trouble = to_records(*troubles)
-    last = publish_record(bucket, DAY, "run", {"n": 1})
+    last = publish_record(bucket, DAY, RUN_ID, {"n": 1})
     found = list(commits(bucket))
     assert len(found) == records
     assert found[-1] == last
-    assert {(c.snapshot_date, c.run_id) for c in found} == {(DAY, "run")}
+    assert {(c.snapshot_date, c.run_id) for c in found} == {(DAY, RUN_ID)}
     assert len({c.effective_at_ms for c in found}) == records
     puts = [call for call in in_the_way.calls if call.method == "PUT"]
     assert len(puts) == len(troubles) + 1

@@ -85,6 +85,10 @@ BAD_INPUT = {
         ["run", "--date", "2999-01-01"],
         "--date '2999-01-01': it is still to come, and what is current would be of it until then; give",
     ),
+    "a date before there was anything": (
+        ["run", "--date", "1999-12-31"],
+        "--date '1999-12-31': there was no Image Builder then; give a date from 2000-01-01 on",
+    ),
     "a file of faults that is not there": (
         ["emulator", "--faults", "none.json"],
         "--faults 'none.json': No such file or directory; give another",

@@ -19,7 +19,7 @@ from lake.records import COMMITS, commits, newest_commit, newest_content
 from lake.run import Run
 from lake.warehouse import connect, publish
 from tests.test_storage import ODD_NAMES
-from tests.test_writer import DAY, Rows, commit_rows, write_run
+from tests.test_writer import DAY, RUN_ID, Rows, commit_rows, write_run
 
 NEXT_DAY = date(2025, 11, 21)
 FACTS = {"status": "complete", "is_demo": False}
@@ -234,7 +234,7 @@ def test_a_run_written_to_follow_another_than_the_newest_is_refused(
 def test_racing_commits_each_get_a_record_of_their_own(folder: Folder) -> None:
     """Where another took the name first, the next instant is tried; none is overwritten."""
     with ThreadPoolExecutor(8) as pool:
-        records = list(pool.map(lambda n: publish_record(folder, DAY, "run", {"n": n}), range(16)))
+        records = list(pool.map(lambda n: publish_record(folder, DAY, RUN_ID, {"n": n}), range(16)))
     instants = [record.effective_at_ms for record in records]
     assert len(set(instants)) == 16
     assert sorted(c.effective_at_ms for c in commits(folder)) == sorted(instants)
@@ -270,17 +270,21 @@ FOREIGN_NAMES = (
     "notes.txt",
     "notes.json",
     "2025-11-20_1.json",
-    "2025-11-20_x_run.json",
-    "2025-11-20_-1_run.json",
-    "2025-11-20_1_run_2_3.json",
     "2025-11-20_1_.json",
-    "2025-13-45_1_run.json",
-    "2025-02-29_1_run.json",
-    f"2025-11-20_{'9' * 30}_run.json",
-    "20251120_1_run.json",
-    "old/2025-11-20_1_run.json",
-    ".2025-11-20_1_run.json",
-    "2025-11-20_1_run.json.tmp-1a2b3c4d",
+    "2025-11-20_1_run.json",
+    f"2025-11-20_x_{RUN_ID}.json",
+    f"2025-11-20_1x_{RUN_ID}.json",
+    f"2025-11-20_-1_{RUN_ID}.json",
+    f"2025-11-20_1_{RUN_ID}_{RUN_ID}_{RUN_ID}.json",
+    f"2025-11-20_1_{RUN_ID} (1).json",
+    f"2025-13-45_1_{RUN_ID}.json",
+    f"2025-02-29_1_{RUN_ID}.json",
+    f"1999-12-31_1_{RUN_ID}.json",
+    f"2025-11-20_{'9' * 30}_{RUN_ID}.json",
+    f"20251120_1_{RUN_ID}.json",
+    f"old/2025-11-20_1_{RUN_ID}.json",
+    f".2025-11-20_1_{RUN_ID}.json",
+    f"2025-11-20_1_{RUN_ID}.json.tmp-1a2b3c4d",
 )
 
 
@@ -323,8 +327,8 @@ def test_a_lake_may_have_any_name(tmp_path: Path) -> None:
 
 
 def test_a_damaged_record_is_named(folder: Folder) -> None:
-    folder.create(lambda: f"{COMMITS}/2025-11-20_1_run.json", b"{")
-    with pytest.raises(Exception, match=r"2025-11-20_1_run\.json is no commit record"):
+    folder.create(lambda: f"{COMMITS}/2025-11-20_1_{RUN_ID}.json", b"{")
+    with pytest.raises(Exception, match=rf"2025-11-20_1_{RUN_ID}\.json is no commit record"):
         newest_content(folder)
 
 

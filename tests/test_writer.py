@@ -17,6 +17,7 @@ from schemas.table import SCHEMA_VERSION
 from schemas.tables import TABLES
 
 DAY = date(2025, 11, 20)
+RUN_ID = "20251120T020000000000Z-1a2b3c4d"
 Rows = Mapping[str, Sequence[Mapping[str, Any]]]
 """By table, its rows; a column that a row leaves out is NULL."""
 
