@@ -8,21 +8,8 @@ import duckdb
 
 from tests.analysis import API, APP, BATCH, DB, TOOL, WEB
 from tests.rows import Target, arn_of, dicts, filled, rows
-from tests.small_history import (
-    DAYS,
-    DENIED,
-    HOME,
-    LONE,
-    NEVER,
-    OTHER,
-    SKIPPED,
-    at,
-    builds_on,
-    history,
-    last_sights,
-    small_lake,
-    small_warehouse,
-)
+from tests.small_history import DAYS, DENIED, HOME, LONE, NEVER, OTHER, SKIPPED, at, last_sights
+from tests.small_runs import builds_on, history, small_lake, small_warehouse
 
 __all__ = ["history", "small_lake", "small_warehouse"]  # fixtures are used by their names
 

@@ -25,12 +25,9 @@ from tests.small_history import (
     OTHER,
     SKIPPED,
     URIS,
-    builds_on,
-    history,
     last_sights,
-    small_lake,
-    small_warehouse,
 )
+from tests.small_runs import builds_on, history, small_lake, small_warehouse
 
 __all__ = ["history", "small_lake", "small_warehouse"]  # fixtures are used by their names
 

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page
 from flows.report.page import in_script
 from tests.hostile_lake import HOSTILE, SHOWN, STEP_SHOWN, hostile_warehouse
 from tests.reported import Parsed, page_on
-from tests.small_history import small_lake, small_warehouse
+from tests.small_runs import small_lake, small_warehouse
 
 pytestmark = pytest.mark.slow
 
