@@ -29,10 +29,10 @@ from lake.retention import Keep
 from lake.storage import Lake, StorageError, UnknownOutcomeError
 from lake.verify import verify
 from lake.warehouse import connect, publish, publish_pinned
-from tests.archived import ALL, DAYS, KEEP, folder, places, reader, shown, written
+from tests.archived import ALL, DAYS, KEEP, folder, places, shown, written
+from tests.committed import Reader, of_builds, reader
+from tests.maintained import HOUR, after, run_ids
 from tests.test_bucket import bucket, put, store
-from tests.test_commit import Reader, of_builds
-from tests.test_maintain import HOUR, after, run_ids
 from tests.test_writer import commit_rows
 
 __all__ = ["bucket", "folder", "reader", "store", "written"]  # fixtures are used by their names
