@@ -30,9 +30,9 @@ from lake.storage import Lake, StorageError, UnknownOutcomeError
 from lake.verify import verify
 from lake.warehouse import connect, publish, publish_pinned
 from tests.archived import ALL, DAYS, KEEP, folder, places, shown, written
+from tests.buckets import bucket, put, store
 from tests.committed import Reader, of_builds, reader
 from tests.maintained import HOUR, after, run_ids
-from tests.test_bucket import bucket, put, store
 from tests.test_writer import commit_rows
 
 __all__ = ["bucket", "folder", "reader", "store", "written"]  # fixtures are used by their names
