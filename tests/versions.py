@@ -33,8 +33,8 @@ TESTS: Final = (
     *("writer", "commit", "commit_records"),
     *("warehouse", "warehouse_replaced", "warehouse_newest_rows"),
     *("views", "history_views", "history_drawn", "snapshot_diff", "current", "effects", "checks"),
-    *("statements", "answers", "answers_parquet", "query_errors", "cli", "cli_sql", "parameters"),
-    *("alerts", "digest", "flow"),
+    *("statements", "answers", "answers_parquet", "query_errors"),
+    *("cli", "cli_mistakes", "cli_sql", "parameters", "alerts", "digest", "flow"),
 )
 
 
