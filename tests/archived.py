@@ -1,8 +1,6 @@
 """Four dates whose records can move, where the records lie, and what shows."""
 
-from collections.abc import Iterator
 from datetime import date, timedelta
-from pathlib import Path
 from shutil import copytree
 from typing import Any
 
@@ -13,7 +11,7 @@ from lake.location import open_folder
 from lake.records import COMMITS, OLDER, runs_of
 from lake.retention import Keep
 from lake.storage import Lake
-from tests.test_commit import Reader, of_builds
+from tests.committed import Reader, of_builds
 from tests.test_writer import DAY, commit_rows
 
 DAYS = [DAY + timedelta(days=number) for number in range(4)]
@@ -39,13 +37,6 @@ def folder(folder: Folder, written: Folder) -> Folder:
     """A copy of it, file by file with its times."""
     copytree(written.root, folder.root)
     return folder
-
-
-@pytest.fixture
-def reader(folder: Folder, tmp_path: Path) -> Iterator[Reader]:
-    reader = Reader(folder, tmp_path / "imagelake.duckdb")
-    yield reader
-    reader.connection.close()
 
 
 def places(target: Lake, folder: str) -> list[date]:

@@ -12,7 +12,7 @@ import pytest
 from lake.folder import Folder
 from lake.records import newest_commit
 from tests.rows import Row, dicts, filled
-from tests.small_history import shown_runs
+from tests.small_runs import shown_runs
 from tests.test_writer import Rows
 from tests.told_history import Told
 

@@ -28,7 +28,7 @@ from lake.retention import Keep
 from lake.verify import verify
 from lake.warehouse import connect, publish
 from tests.command import IMAGELAKE, Command
-from tests.test_commit import of_builds
+from tests.committed import of_builds
 from tests.test_writer import DAY, commit_rows
 
 PROJECT = Path(__file__).parents[1]

@@ -13,17 +13,8 @@ from lake.warehouse import connect, publish
 from schemas.view import views
 from tests.analysis import key_of
 from tests.rows import Row, Target, ami, build, container_uri, covered, rows
-from tests.small_history import (
-    DAYS,
-    HOME,
-    LISTED,
-    LONE,
-    OTHER,
-    at,
-    history,
-    small_lake,
-    small_warehouse,
-)
+from tests.small_history import DAYS, HOME, LISTED, LONE, OTHER, at
+from tests.small_runs import history, small_lake, small_warehouse
 from tests.test_analysis_rules import OUTCOMES
 from tests.test_writer import Rows, commit_rows
 

@@ -29,15 +29,17 @@ from lake.retention import Keep
 from lake.storage import Lake, StorageError, UnknownOutcomeError
 from lake.verify import verify
 from lake.warehouse import connect, publish, publish_pinned
-from tests.archived import ALL, DAYS, KEEP, folder, places, reader, shown, written
-from tests.test_bucket import bucket, put, store
-from tests.test_commit import Reader, of_builds
-from tests.test_maintain import HOUR, after, run_ids
+from tests.archived import ALL, DAYS, KEEP, folder, places, shown, written
+from tests.buckets import bucket, put, store
+from tests.committed import Reader, of_builds, reader
+from tests.maintained import HOUR, after, run_ids
 from tests.test_writer import commit_rows
 
 __all__ = ["bucket", "folder", "reader", "store", "written"]  # fixtures are used by their names
 
 pytestmark = pytest.mark.usefixtures("at_once")
+
+RUNS = [f"2025112{number}T020000000000Z-1a2b3c4d" for number in range(len(DAYS))]
 
 
 def written_at(folder: Folder, instant: datetime) -> None:
@@ -87,7 +89,7 @@ def test_a_dry_run_moves_nothing_and_tells_of_no_move(folder: Folder) -> None:
 def test_a_record_that_is_to_take_effect_is_not_the_newest_in_effect(folder: Folder) -> None:
     """The one in effect until then stays beside it."""
     (showing,) = runs_of(folder, DAYS[3])
-    ahead = Commit(DAYS[3], int((time.time() + 3 * 86_400) * 1000), "run", "state")
+    ahead = Commit(DAYS[3], int((time.time() + 3 * 86_400) * 1000), RUNS[3], RUNS[3])
     folder.create(lambda: ahead.path, b"{}")
     archive_records(folder, after(50 * HOUR), ORPHAN_AGE, lambda: None)
     archive_records(folder, after(50 * HOUR), ORPHAN_AGE, lambda: None)
@@ -136,7 +138,7 @@ def test_a_record_that_moves_between_listing_and_reading_is_read(folder: Folder)
     expected = [read_record(folder, record) for record in found]
     move(folder)
     assert [read_record(folder, record) for record in found] == expected
-    gone = Commit(DAYS[0], 1, "run")
+    gone = Commit(DAYS[0], 1, RUNS[0])
     with pytest.raises(FileNotFoundError):
         read_record(folder, gone)
 
@@ -157,9 +159,6 @@ def test_a_foreign_file_beside_the_records_is_left_alone(folder: Folder, reader:
 
 
 # On S3
-
-
-RUNS = [f"2025112{number}T020000000000Z-1a2b3c4d" for number in range(len(DAYS))]
 
 
 def publish_four(target: Bucket) -> None:

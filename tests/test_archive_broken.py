@@ -15,9 +15,9 @@ from lake.maintain import maintain
 from lake.records import COMMITS, OLDER, Commit, commits, read_encoded, runs_of
 from lake.retention import Keep
 from lake.storage import Lake, StorageError
-from tests.archived import ALL, DAYS, KEEP, PLACES, folder, places, reader, shown, written
-from tests.test_commit import Reader
-from tests.test_maintain import HOUR, after, run_ids
+from tests.archived import ALL, DAYS, KEEP, PLACES, folder, places, shown, written
+from tests.committed import Reader, reader
+from tests.maintained import HOUR, after, run_ids
 
 __all__ = ["folder", "reader", "written"]  # fixtures are used by their names
 

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -29,9 +28,8 @@ from flows.writing import Written, write
 from lake.commit import CommitError
 from lake.location import open_lake
 from lake.records import Commit
-from lake.warehouse import connect
 from schemas import __version__
-from tests.test_s3_lake import QUERIES
+from tests.fleet_rows import rows
 
 EAST, WEST = REGIONS[:2]
 Parameters = Callable[..., SnapshotParameters]
@@ -93,11 +91,6 @@ def given(emulator: Emulator, parameters: Parameters, at_once: None) -> Paramete
         page_size=20,
         **more,
     )
-
-
-def rows(warehouse: Path) -> dict[str, list[tuple[Any, ...]]]:
-    with connect(warehouse) as connection:
-        return {name: connection.execute(query).fetchall() for name, query in QUERIES.items()}
 
 
 @pytest.mark.slow

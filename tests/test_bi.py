@@ -16,7 +16,8 @@ from schemas.view import BI, View, views
 from tests.filtered_history import warehouse as filtered_warehouse
 from tests.hostile_lake import hostile_warehouse
 from tests.rows import ami, build, covered, rows
-from tests.small_history import DAYS, HOME, history, small_lake, small_warehouse
+from tests.small_history import DAYS, HOME
+from tests.small_runs import history, small_lake, small_warehouse
 from tests.test_duckdb_versions import OTHER_VERSIONS, answers_of
 from tests.test_writer import commit_rows
 

@@ -10,7 +10,8 @@ from lake.warehouse import connect
 from tests.filtered_history import warehouse as filtered_warehouse
 from tests.hostile_lake import hostile_warehouse
 from tests.rows import Target, rows
-from tests.small_history import DAYS, HOME, LONE, OTHER, history, small_lake, small_warehouse
+from tests.small_history import DAYS, HOME, LONE, OTHER
+from tests.small_runs import history, small_lake, small_warehouse
 
 pytestmark = pytest.mark.slow
 

@@ -1,11 +1,9 @@
 """A lake in S3: objects are whole or not there, a created one stays, and a lost answer is told."""
 
 import os
-import stat
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from shutil import rmtree
 from uuid import uuid4
 
 import pytest
@@ -13,29 +11,16 @@ import pytest
 from lake.bucket import Bucket, open_bucket
 from lake.commit import publish_record
 from lake.records import commits
-from lake.storage import LakeSettings, StorageError, StoredFile, UnknownOutcomeError
+from lake.storage import LakeSettings, StoredFile, UnknownOutcomeError
 from tests.aws import Moto
-from tests.s3 import Call, Proxy, Trouble, client, environment, new_bucket, proxy, put_many
+from tests.buckets import QUICK, bucket, put, store
+from tests.s3 import Call, Proxy, Trouble, client, new_bucket, proxy, put_many
 from tests.test_writer import DAY, RUN_ID
 
-QUICK = LakeSettings(visibility_seconds=1)
-"""A call of a commit is given up after half of it."""
+__all__ = ["bucket", "store"]  # fixtures are used by their names
+
 MANY = 1005
 """More than S3 lists, or removes, at once."""
-
-
-@pytest.fixture
-def store(s3: Moto, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Moto:
-    """The session's S3, with the AWS chain pointing at it and a spool of the test's own."""
-    for name, value in environment(s3.url, tmp_path / "cache").items():
-        monkeypatch.setenv(name, value)
-    return s3
-
-
-@pytest.fixture
-def bucket(store: Moto) -> Bucket:
-    """A lake in a bucket of its own."""
-    return open_bucket(f"s3://{new_bucket(store)}/some/lake", QUICK)
 
 
 @pytest.fixture
@@ -44,12 +29,6 @@ def in_the_way(store: Moto, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
     with proxy(store.url) as running:
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", running.url)
         yield running
-
-
-def put(bucket: Bucket, path: str, content: bytes) -> StoredFile:
-    staged = bucket.stage(path)
-    staged.write_bytes(content)
-    return bucket.publish(staged, path)
 
 
 def keys(bucket: Bucket, store: Moto) -> list[str]:
@@ -219,84 +198,3 @@ def test_a_large_file_goes_up_in_parts_and_arrives_whole(
     parts = [call for call in in_the_way.calls if "partNumber" in call.path]
     assert len(parts) == 2
     assert list(bucket.leftovers()) == []
-
-
-def test_what_was_left_unfinished_is_found_and_can_be_removed(bucket: Bucket, store: Moto) -> None:
-    """Uploads in parts, files that were being built, and pages that were landing."""
-    for key in ("some/lake/image_amis/large", "some/lake/theirs/large", "another/lake"):
-        client(store).create_multipart_upload(Bucket=bucket.name, Key=key)
-    staged = bucket.stage("t/part.parquet")
-    staged.write_bytes(b"half")
-    landing = bucket.working("_raw/snapshot_date=2025-11-20/run_id=1")
-    landing.mkdir(parents=True)
-    (landing / "pages-00000.arrows").write_bytes(b"pages")
-    other = open_bucket(f"s3://{bucket.name}/another", QUICK)
-    other.stage("t/part.parquet").write_bytes(b"another lake's")
-
-    left = {leftover.path: leftover for leftover in bucket.leftovers()}
-    assert {path: leftover.size_bytes for path, leftover in left.items()} == {
-        f"s3://{bucket.name}/some/lake/image_amis/large (an upload in parts)": 0,
-        str(staged): 4,
-        str(landing): 5,
-    }
-    assert all(leftover.modified_at > 1e9 for leftover in left.values())
-    for leftover in left.values():
-        leftover.remove()
-    assert list(bucket.leftovers()) == []
-    assert len(list(other.leftovers())) == 1
-
-
-def mode_of(path: Path) -> int:
-    return stat.S_IMODE(path.stat().st_mode)
-
-
-@pytest.mark.parametrize("does", ["make", "stage", "fetched"])
-def test_the_spool_is_the_user_s_alone(bucket: Bucket, tmp_path: Path, does: str) -> None:
-    """Whatever the umask, and where an earlier version left it open."""
-    root = bucket.working("")
-    assert root.is_relative_to(tmp_path)
-    root.mkdir(mode=0o755, parents=True)
-    before = os.umask(0)
-    try:
-        _use(bucket, does)
-        assert mode_of(root) == 0o700
-        rmtree(root)
-        _use(bucket, does)
-    finally:
-        os.umask(before)
-    assert mode_of(root) == 0o700
-
-
-def _use(bucket: Bucket, does: str) -> None:
-    if does == "make":
-        bucket.make()
-    elif does == "stage":
-        bucket.stage("image_builds/x.parquet")
-    else:
-        with bucket.fetched("_raw"):
-            pass
-
-
-@pytest.mark.parametrize("does", ["make", "stage", "fetched"])
-def test_a_link_in_the_place_of_the_spool_is_refused(
-    bucket: Bucket, tmp_path: Path, does: str
-) -> None:
-    """As another user could make one in a folder that all may write: the name can be told."""
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir(mode=0o755)
-    root = bucket.working("")
-    root.parent.mkdir(parents=True)
-    root.symlink_to(elsewhere)
-    with pytest.raises(StorageError, match="is a link, or another user's: remove it"):
-        _use(bucket, does)
-    assert (list(elsewhere.iterdir()), mode_of(elsewhere)) == ([], 0o755)
-
-
-def test_a_copy_that_a_killed_process_had_fetched_is_left_over_too(bucket: Bucket) -> None:
-    """`rebuild` fetches the raw pages of a whole run."""
-    put(bucket, "t/pages-00000.arrows", b"pages")
-    with bucket.fetched("t") as folder:
-        (left,) = bucket.leftovers()
-        assert (left.path, left.size_bytes) == (str(folder), 5)
-        left.remove()
-        assert not folder.exists()

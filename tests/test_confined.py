@@ -13,7 +13,8 @@ from lake.location import open_folder
 from lake.warehouse import connect, publish
 from schemas.view import macros, views
 from tests.command import run_command
-from tests.small_history import DAYS, write_small_history
+from tests.small_history import DAYS
+from tests.small_runs import write_small_history
 from tests.test_duckdb_versions import OTHER_VERSIONS, _run, python_with
 
 VERSIONS = (duckdb.__version__, *OTHER_VERSIONS)

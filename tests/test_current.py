@@ -19,7 +19,7 @@ from lake.schema_files import write_schema_files
 from lake.warehouse import connect, publish, publish_pinned
 from schemas.tables import TABLES
 from schemas.view import macros, views
-from tests.test_commit import of_builds
+from tests.committed import of_builds
 from tests.test_rebuild import write_version_1
 from tests.test_writer import DAY, Rows, commit_rows
 

@@ -6,31 +6,27 @@ is shared between the processes but what goes over a socket.
 
 import os
 import re
-import socket
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from extract.asks import LIST_BUILDS
 from extract.emulator import Emulator
 from extract.emulator.settings import ACCOUNTS, REGIONS
-from flows.beyond import require_usable
-from flows.parameters import ParameterError, SnapshotParameters
+from flows.parameters import SnapshotParameters
 from flows.pipeline import take_snapshot
 from lake.warehouse import connect
 from schemas import __version__
 from tests.aws import Moto
-from tests.command import IMAGELAKE
 from tests.conftest import CLOCK
 from tests.dask_cluster import Cluster, cluster
+from tests.fleet_rows import Rows, rows
 from tests.prefect_server import wait_for
 from tests.s3 import client, environment, new_bucket
-from tests.test_s3_lake import QUERIES
 
 DATE = "2025-11-20"
 SECRET = "an-external-id-that-nobody-logs"  # noqa: S105 - made up here, to be looked for
@@ -45,7 +41,6 @@ sys.argv[0] = "imagelake"
 main()
 """
 """`imagelake`, which waits for workers for seconds instead of minutes."""
-Rows = dict[str, list[tuple[Any, ...]]]
 Running = subprocess.Popen[str]
 
 
@@ -169,12 +164,6 @@ def slow_down(emulator: Emulator, latency_ms: int) -> None:
     emulator.set_faults("/".join(DENIED), {"always": "access_denied", **slow})
 
 
-def rows(warehouse: Path) -> Rows:
-    """Every table's rows, but for what tells two runs of the same fleet apart."""
-    with connect(warehouse) as connection:
-        return {name: connection.execute(query).fetchall() for name, query in QUERIES.items()}
-
-
 @pytest.mark.long
 def test_the_workers_rows_are_those_of_one_machine(world: World, on_one_machine: Rows) -> None:
     """In every table; one commit, the same files as ever, and nothing of the workers' own is left."""
@@ -290,85 +279,3 @@ def test_nothing_gives_a_secret_away(world: World) -> None:
     said = "".join(world.said) + "".join(p.read_text() for p in world.folder.rglob("*.log"))
     assert "read batch" in said
     assert SECRET not in said
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        (
-            ["--demo"],
-            "--dask-scheduler 'tcp://127.0.0.1:1': workers cannot reach the emulator of --demo; leave "
-            "one out",
-        ),
-        (
-            ["--lake", "data/lake"],
-            "--dask-scheduler 'tcp://127.0.0.1:1': its workers do not see the folder 'data/lake'; give "
-            "--lake s3://BUCKET/PREFIX, or read on this machine without it",
-        ),
-        (
-            [],
-            "--dask-scheduler 'tcp://127.0.0.1:1' cannot be reached: [Errno 111] Connection refused; "
-            "see that it runs there and that this machine may connect to it",
-        ),
-        (
-            ["--dask-scheduler", "127.0.0.1"],
-            "--dask-scheduler '127.0.0.1': not a scheduler's address; expected tcp://HOST:PORT or "
-            "tls://HOST:PORT",
-        ),
-    ],
-    ids=["demo", "folder", "unreachable", "no address"],
-)
-def test_what_workers_could_not_do_is_refused_in_one_line(
-    options: list[str], words: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("IMAGELAKE_DASK_SCHEDULER", "tcp://127.0.0.1:1")
-    monkeypatch.setenv("IMAGELAKE_LAKE", "s3://bucket/lake")
-    ended = subprocess.run(
-        [IMAGELAKE, "run", *options], capture_output=True, text=True, cwd=tmp_path, check=False
-    )
-    assert (ended.returncode, ended.stdout, ended.stderr) == (2, "", f"imagelake: {words}\n")
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_scheduler_needs_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    parameters = SnapshotParameters(lake="s3://bucket/lake", dask_scheduler="tcp://127.0.0.1:1")
-    monkeypatch.setattr("flows.beyond.find_spec", lambda _: None)
-    with pytest.raises(ParameterError) as raised:
-        require_usable(parameters)
-    assert str(raised.value) == (
-        "--dask-scheduler 'tcp://127.0.0.1:1' needs the extra `dask`: pip install 'imagelake[dask]'"
-    )
-
-
-def test_a_scheduler_needs_a_prefect_api() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        address = f"tcp://127.0.0.1:{listener.getsockname()[1]}"
-        parameters = SnapshotParameters(lake="s3://bucket/lake", dask_scheduler=address)
-        with pytest.raises(ParameterError) as raised:
-            require_usable(parameters)
-    assert str(raised.value) == (
-        f"--dask-scheduler {address!r} needs a Prefect API that the workers reach too: start a server "
-        "and set PREFECT_API_URL"
-    )
-
-
-def test_what_a_worker_is_to_do_can_be_sent() -> None:
-    """As Dask sends it, which no test but the long ones would tell."""
-    from distributed.protocol.pickle import dumps, loads
-
-    from flows.on_dask import read
-
-    assert loads(dumps(read)).name == "read"  # type: ignore[no-untyped-call]  # it has no types
-
-
-def test_a_run_on_one_machine_imports_no_dask(tmp_path: Path) -> None:
-    """Not even Prefect where none is asked for."""
-    script = (
-        "import sys; from flows.pipeline import take_snapshot; from flows.cli import main; "
-        "sys.exit(' '.join({'dask', 'distributed', 'prefect'} & set(sys.modules)) or 0)"
-    )
-    ended = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path, check=False
-    )
-    assert (ended.stderr, ended.returncode) == ("", 0)

@@ -19,7 +19,7 @@ from lake.location import open_folder
 from lake.records import commits, runs_of
 from lake.warehouse import connect, publish
 from tests.command import IMAGELAKE
-from tests.test_commit import of_builds
+from tests.committed import of_builds
 from tests.test_writer import DAY, commit_rows
 
 pytestmark = pytest.mark.slow

@@ -20,7 +20,8 @@ from lake.warehouse import publish
 from schemas.view import macros, views
 from tests.filtered_history import write_history
 from tests.many_runs import KEYS, many_runs, many_written, newest_query
-from tests.small_history import DAYS, small_lake, small_warehouse, write_small_history
+from tests.small_history import DAYS
+from tests.small_runs import small_lake, small_warehouse, write_small_history
 from tests.test_analysis_drawn import write_random_history
 
 __all__ = [

@@ -20,8 +20,9 @@ from lake.effects import (
 from lake.folder import Folder
 from lake.warehouse import publish
 from tests.rows import arn_of
-from tests.small_history import DAYS, DENIED, HOME, LONE, NEVER, OTHER, commit_date
-from tests.small_history import write_small_history as write
+from tests.small_history import DAYS, DENIED, HOME, LONE, NEVER, OTHER
+from tests.small_runs import commit_date
+from tests.small_runs import write_small_history as write
 
 
 @pytest.fixture

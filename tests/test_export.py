@@ -17,7 +17,8 @@ from schemas.tables import TABLES
 from schemas.view import views
 from tests.hostile_lake import HOSTILE, hostile_warehouse
 from tests.rows import build, covered, rows
-from tests.small_history import DAYS, HOME, history, small_lake, small_warehouse
+from tests.small_history import DAYS, HOME
+from tests.small_runs import history, small_lake, small_warehouse
 from tests.test_writer import commit_rows
 
 __all__ = ["history", "hostile_warehouse", "small_lake", "small_warehouse"]

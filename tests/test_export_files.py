@@ -19,8 +19,8 @@ from flows.query_errors import QueryError
 from lake.folder import Folder
 from lake.warehouse import connect, publish
 from tests.command import IMAGELAKE, Command
-from tests.small_history import history, small_lake, small_warehouse
-from tests.test_commit import of_builds
+from tests.committed import of_builds
+from tests.small_runs import history, small_lake, small_warehouse
 from tests.test_disk_faults import disk, leave_free
 from tests.test_writer import DAY, commit_rows
 

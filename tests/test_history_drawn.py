@@ -13,11 +13,13 @@ from lake.location import open_folder
 from lake.warehouse import connect, publish, publish_pinned
 from schemas.view import macros, view_named
 from tests.analysis import key_of
+from tests.drawn_history import DATES, draw_history
 from tests.history_rows import FAR, HISTORY, alike, asked, in_order, small_told, told_of
 from tests.rows import rows
-from tests.small_history import DAYS, history, small_lake, small_warehouse
+from tests.small_history import DAYS
+from tests.small_runs import history, small_lake, small_warehouse
 from tests.test_writer import commit_rows
-from tests.told_history import DATES, Told, draw_history
+from tests.told_history import Told
 
 __all__ = [
     "history",

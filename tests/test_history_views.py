@@ -7,7 +7,8 @@ import pytest
 
 from tests.history_rows import ZONES, alike, small_told
 from tests.rows import Target, arn_of, dicts, rows
-from tests.small_history import DAYS, HOME, LONE, OTHER, at, history, small_lake, small_warehouse
+from tests.small_history import DAYS, HOME, LONE, OTHER, at
+from tests.small_runs import history, small_lake, small_warehouse
 from tests.told_history import Told
 
 __all__ = [

@@ -9,8 +9,8 @@ from extract.emulator import Emulator
 from lake.location import open_folder
 from lake.warehouse import connect
 from tests.command import Command
+from tests.committed import of_builds
 from tests.rows import rows
-from tests.test_commit import of_builds
 from tests.test_writer import DAY, commit_rows
 
 pytestmark = pytest.mark.slow

@@ -18,9 +18,10 @@ from lake.run import Run
 from lake.storage import StorageError
 from lake.warehouse import connect, publish, publish_materialized
 from schemas.view import BI, View, column_comment, views
+from tests.committed import of_builds
 from tests.rows import ami, build, covered, rows
-from tests.small_history import DAYS, HOME, small_lake, small_warehouse
-from tests.test_commit import of_builds
+from tests.small_history import DAYS, HOME
+from tests.small_runs import small_lake, small_warehouse
 from tests.test_disk_faults import disk, leave_free
 from tests.test_duckdb_versions import OTHER_VERSIONS, answers_of
 from tests.test_writer import DAY, commit_rows

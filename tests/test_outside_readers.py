@@ -20,7 +20,7 @@ from lake.records import manifest_of, read_record, shown_commits
 from lake.retention import Keep
 from lake.warehouse import connect, publish
 from lake.writer import DataFile
-from tests.test_commit import of_builds
+from tests.committed import of_builds
 from tests.test_rebuild import write_version_1
 from tests.test_writer import DAY, commit_rows
 

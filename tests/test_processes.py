@@ -26,9 +26,9 @@ from lake.location import open_lake
 from lake.warehouse import connect
 from schemas.tables import DATA_TABLES
 from tests.aws import Moto
+from tests.fleet_rows import rows
 from tests.interrupted import InterruptedRunError, Interrupting
 from tests.s3 import environment, new_bucket
-from tests.test_batches import rows
 
 Parameters = Callable[..., SnapshotParameters]
 Call = tuple[str, str, str | None]

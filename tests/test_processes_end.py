@@ -21,7 +21,7 @@ from flows.process import InProcessError, Raised, of_exception
 from flows.watch import Silent
 from lake.commit import CommitError
 from tests.command import IMAGELAKE, UNTRACKED
-from tests.test_batches import rows
+from tests.fleet_rows import rows
 from tests.test_disk_faults import disk, leave_free
 from tests.test_processes import DATE, TARGETS, asked_for, given, take
 

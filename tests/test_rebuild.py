@@ -25,9 +25,9 @@ from lake.warehouse import connect, publish, publish_pinned
 from lake.writer import SnapshotWriter
 from schemas.table import SCHEMA_VERSION
 from schemas.tables import TABLES
+from tests.committed import of_builds
 from tests.conftest import CLOCK
 from tests.listing import ACCOUNT, REGION, tell
-from tests.test_commit import of_builds
 from tests.test_writer import DAY, Rows, arrow_rows, commit_rows
 
 pytestmark = pytest.mark.usefixtures("at_once")

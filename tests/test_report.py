@@ -12,7 +12,8 @@ from flows.report.reading import queries, read_answers
 from lake.warehouse import connect
 from tests.hostile_lake import BUILDS, hostile_warehouse
 from tests.reported import Parsed, page_on, report_on, rows_of
-from tests.small_history import HOME, LONE, OTHER, small_lake, small_warehouse
+from tests.small_history import HOME, LONE, OTHER
+from tests.small_runs import small_lake, small_warehouse
 
 __all__ = ["hostile_warehouse", "small_lake", "small_warehouse"]  # fixtures are used by their names
 

@@ -19,7 +19,7 @@ from flows.parameters import ParameterError
 from flows.report.reading import queries
 from tests.command import run_command
 from tests.reported import page_on
-from tests.small_history import small_lake, small_warehouse
+from tests.small_runs import small_lake, small_warehouse
 
 __all__ = ["small_lake", "small_warehouse"]  # fixtures are used by their names
 

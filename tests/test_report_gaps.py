@@ -11,7 +11,8 @@ import pytest
 from lake.folder import Folder
 from tests.reported import NOW, Parsed, page_on, published, report_on
 from tests.rows import Row, build, covered
-from tests.small_history import HOME, OTHER, small_lake, small_warehouse, write_small_history
+from tests.small_history import HOME, OTHER
+from tests.small_runs import small_lake, small_warehouse, write_small_history
 from tests.test_writer import commit_rows
 
 __all__ = ["small_lake", "small_warehouse"]  # fixtures are used by their names

@@ -1,16 +1,12 @@
 """A lake in S3 through the command line: what a lake in a folder does, and nothing secret in it."""
 
-import os
 import re
 import signal
-import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from datetime import date, timedelta
 from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import duckdb
@@ -25,90 +21,17 @@ from flows.formats import Format
 from flows.parameters import SnapshotParameters
 from flows.pipeline import take_snapshot
 from flows.summary import exit_status
-from lake.bucket import open_bucket
 from lake.effects import Effects, Found, effects, shown_before
-from lake.records import runs_of
-from lake.storage import LakeSettings
 from lake.warehouse import connect
 from tests.aws import Moto
-from tests.command import IMAGELAKE, Ended, run_command
 from tests.conftest import CLOCK
+from tests.fleet_rows import QUERIES
 from tests.interrupted import wait_for
 from tests.s3 import REGION, client, environment, new_bucket, proxy
+from tests.s3_lake import DATE, World
 from tests.test_secrets import KEY, TOKEN, held
 
 HOME, EAST, WEST = ACCOUNTS[0], REGIONS[0], REGIONS[1]
-DATE = "2025-11-20"
-QUERIES = {
-    name: f"select * exclude ({exclude}) from {name} order by all"  # noqa: S608 - our own tables
-    for name, exclude in {
-        "image_builds": "run_id, captured_at",
-        "image_amis": "run_id, captured_at",
-        "image_containers": "run_id, captured_at",
-        "snapshot_targets": "run_id, captured_at, started_at, finished_at, carried_from",
-        "snapshots": "run_id, started_at, committed_at, parameters",
-        "current_builds": "run_id, captured_at",
-        "golden_images": "run_id, captured_at",
-    }.items()
-}
-"""The rows of a lake, but for what tells two runs of the same fleet apart."""
-
-
-@dataclass
-class World:
-    """A bucket and a folder; `said` has everything that a command said of the lake in the bucket."""
-
-    moto: Moto
-    emulator: Emulator
-    bucket: str
-    folder: Path
-    said: list[str] = field(default_factory=list)
-
-    @property
-    def uri(self) -> str:
-        return f"s3://{self.bucket}/lake"
-
-    @property
-    def warehouse(self) -> Path:
-        return self.folder / "s3.duckdb"
-
-    @property
-    def spool(self) -> list[Path]:
-        """Every file that is kept on this machine for the lake."""
-        return [path for path in (self.folder / "cache").rglob("*") if path.is_file()]
-
-    def imagelake(self, command: str, *options: str, text: str = "", status: int = 0) -> Ended:
-        """Runs the command on the lake in S3, which ends with the status and no traceback."""
-        ended = run_command(self.arguments(command, *options), self.folder, text)
-        self.said += [ended.stdout, ended.stderr]
-        assert "Traceback" not in ended.stderr
-        assert ended.returncode == status, ended.stderr
-        return ended
-
-    def arguments(self, command: str, *options: str) -> list[str]:
-        where = ["--warehouse", str(self.warehouse)]
-        if command not in ("sql", "status"):
-            where += ["--lake", self.uri, "--visibility-seconds", "1"]
-        return [command, *where, *options]
-
-    def started(self, command: str, *options: str) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
-            [IMAGELAKE, *self.arguments(command, *options)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=dict(os.environ),
-        )
-
-    def rows(self, query: str) -> list[tuple[Any, ...]]:
-        with connect(self.warehouse) as connection:
-            return connection.execute(query).fetchall()
-
-    def runs(self) -> list[str]:
-        """The date's runs, the one that shows first."""
-        lake = open_bucket(self.uri, LakeSettings())
-        return [record.run_id for record in runs_of(lake, date.fromisoformat(DATE))]
 
 
 @pytest.fixture(scope="module")

@@ -4,59 +4,16 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
-import pyarrow.parquet as pq
-import pytest
+from tests.command import IMAGELAKE
+from tests.shell import CTRL_C, CTRL_D, ENTER, PROMPT, TAB, UP, Shell, ask, shell, warehouse
 
-from lake.location import open_folder
-from lake.warehouse import publish
-from tests.terminal import Terminal
+__all__ = ["shell", "warehouse"]  # fixtures are used by their names
 
-IMAGELAKE = str(Path(sys.executable).with_name("imagelake"))
-PROMPT = "imagelake>"
-CTRL_C, CTRL_D, ESCAPE, UP, ENTER, TAB = "\x03", "\x04", "\x1b", "\x1b[A", "\r", "\t"
 FOREVER = "select count(*) from range(100000000000)"
 SHOW_STARTED = "copy (select 1) to 'started'"
 """Leaves a file behind: what follows on the line is under way as soon as it is there."""
-
-Shell = Callable[..., Terminal]
-
-
-@pytest.fixture(scope="module")
-def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("shell")
-    publish(open_folder(str(folder / "lake")), folder / "imagelake.duckdb")
-    return folder / "imagelake.duckdb"
-
-
-@pytest.fixture
-def shell(warehouse: Path, tmp_path: Path) -> Iterator[Shell]:
-    """Starts `imagelake sql` on a terminal, in the test's folder."""
-    with ExitStack() as running:
-
-        def start(*arguments: str, columns: int = 100, stdout: int | None = None) -> Terminal:
-            command = [IMAGELAKE, "sql", "--warehouse", str(warehouse), *arguments]
-            environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")}
-            terminal = Terminal(command, tmp_path, environment, columns, stdout)
-            return running.enter_context(terminal)
-
-        yield start
-
-
-def ask(terminal: Terminal, typed: str) -> str:
-    """Types, and returns what is shown until the next prompt.
-
-    A busy machine echoes what is typed before the prompt is there, which then draws it anew.
-    """
-    last = typed.rpartition("\n")[2]
-    terminal.type(typed + ENTER)
-    terminal.sees(last)
-    shown = terminal.sees("\n" + PROMPT)
-    _, is_drawn_anew, after = shown.partition(f"{PROMPT} {last}")
-    return after if is_drawn_anew else shown
 
 
 def started(folder: Path) -> None:
@@ -204,45 +161,6 @@ def test_a_history_is_private_and_does_not_grow_for_ever(shell: Shell, tmp_path:
     assert [path.name for path in kept.parent.iterdir()] == [kept.name]
 
 
-def test_a_long_answer_is_shown_in_part(shell: Shell, tmp_path: Path) -> None:
-    """How to get the rest is said, and both ways lead to it."""
-    terminal = shell()
-    terminal.sees(PROMPT)
-    shown = ask(terminal, "select range as n from range(2500);")
-    assert "\n999\n(1,000 of" in shown
-    assert shown.endswith("(1,000 of 2,500 rows; `.rows all` shows all, `.save FILE` keeps them)")
-    assert ask(terminal, ".rows 2").strip() == ""
-    assert "(2 of 3 rows;" in ask(terminal, "from range(3);")
-    ask(terminal, ".save kept.parquet")
-    assert "kept.parquet: 2,500 rows" in ask(terminal, "select range as n from range(2500);")
-    assert pq.read_table(tmp_path / "kept.parquet").column("n").to_pylist() == list(range(2500))
-    ask(terminal, ".rows all")
-    assert ask(terminal, "from range(2000);").endswith("1999\n(2,000 rows)")
-
-
-def test_commands_say_what_there_is_and_what_is_wrong(shell: Shell) -> None:
-    terminal = shell()
-    terminal.sees("`.help` says more")
-    terminal.sees(PROMPT)
-    assert ".save FILE" in ask(terminal, ".help")
-    assert "golden_amis" in ask(terminal, ".views")
-    assert "The AMI's id (`ami-…`)." in ask(terminal, ".schema golden_amis")
-    for typed, words in (
-        (".schema", ".schema NAME: which view or table? .views lists them"),
-        (".schema golden", "'golden' is no view, table or macro; did you mean golden_amis"),
-        (".format xml", ".format xml: expected table, csv or json"),
-        (".format parquet", ".format parquet: it is binary; .save FILE.parquet keeps an answer"),
-        (".rows 0", ".rows 0: expected a number above 0, or all"),
-        (".save a.xlsx", ".save a.xlsx: expected a .csv, .json or .parquet file"),
-        (".nonsense", "'.nonsense' is no command; .help lists them"),
-    ):
-        assert words in ask(terminal, typed)
-    ask(terminal, ".format json")
-    assert ask(terminal, "select 1 as a;").endswith('[\n{"a": 1}\n]')
-    terminal.type(".quit" + ENTER)
-    assert terminal.ends() == 0
-
-
 def test_a_view_that_is_made_in_the_session_completes(shell: Shell) -> None:
     terminal = shell("--format", "csv")
     terminal.sees(PROMPT)
@@ -253,51 +171,6 @@ def test_a_view_that_is_made_in_the_session_completes(shell: Shell) -> None:
     terminal.sees("olumn")
     terminal.type(" from my_own;" + ENTER)
     assert terminal.sees("\n" + PROMPT).endswith("strange_column\n1")
-
-
-def test_a_wide_row_gets_a_line_a_column_on_a_narrow_terminal(shell: Shell) -> None:
-    terminal = shell(columns=60)
-    terminal.sees(PROMPT)
-    columns = ", ".join(f"'value {number}' as column_{number}" for number in range(8))
-    ask(terminal, ".rows 5")
-    terminal.type(f"select {columns};{ENTER}")
-    shown = terminal.sees("(1 row)")
-    assert "column_6   value 6\ncolumn_7   value 7\n" in shown
-
-
-def test_what_a_warehouse_holds_moves_no_cursor(shell: Shell) -> None:
-    terminal = shell()
-    terminal.sees(PROMPT)
-    for form, shown in (("table", "\\x1b"), ("csv", "\\x1b"), ("json", "\\u001b")):
-        ask(terminal, f".format {form}")
-        answer = ask(terminal, "select chr(27) || ']0;title' as \"a\x1b[31m\";".replace("\x1b", ""))
-        assert f"{shown}]0;title" in answer
-    assert b"\x1b]0;title" not in terminal.raw
-
-
-def test_parquet_is_never_written_to_a_terminal(shell: Shell) -> None:
-    refused = shell("select 1", "--format", "parquet")
-    assert refused.ends() == 2
-    assert refused.shown.strip() == (
-        "imagelake: --format parquet: it is binary, and the output is a terminal; write it to a file"
-    )
-    refused = shell("--format", "parquet")
-    assert refused.ends() == 2
-    assert "go with a QUERY" in refused.shown
-
-
-def test_answers_go_to_a_file_while_the_prompt_stays_on_the_terminal(
-    shell: Shell, tmp_path: Path
-) -> None:
-    """All their rows: nobody is overwhelmed."""
-    with (tmp_path / "answers").open("wb") as out:
-        terminal = shell("--format", "csv", stdout=out.fileno())
-        terminal.sees(PROMPT)
-        terminal.type(f"from range(1500);{ENTER}")
-        terminal.sees("\n" + PROMPT)
-        terminal.type(CTRL_D)
-        assert terminal.ends() == 0
-    assert (tmp_path / "answers").read_text() == "range\n" + "".join(f"{n}\n" for n in range(1500))
 
 
 def test_bytes_that_are_no_text_end_nothing(shell: Shell) -> None:

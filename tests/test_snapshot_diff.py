@@ -17,7 +17,8 @@ from schemas.image_builds import IMAGE_BUILDS
 from schemas.table import BIGINT, INSTANT, TAGS, TEXT
 from tests.history_rows import FAR, ZONES
 from tests.rows import Target, arn_of, build, covered, rows
-from tests.small_history import DAYS, HOME, OTHER, at, history, small_lake, small_warehouse
+from tests.small_history import DAYS, HOME, OTHER, at
+from tests.small_runs import history, small_lake, small_warehouse
 from tests.test_rebuild import newer_column, write_version_1
 from tests.test_writer import Rows, commit_rows
 from tests.told_history import IDENTITY

@@ -16,7 +16,7 @@ from lake.location import open_folder
 from lake.records import runs_of
 from lake.warehouse import connect, publish
 from tests.command import Command
-from tests.test_commit import of_builds
+from tests.committed import of_builds
 from tests.test_writer import DAY, Rows, commit_rows
 
 pytestmark = pytest.mark.usefixtures("at_once")

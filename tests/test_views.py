@@ -15,7 +15,7 @@ from schemas.view import View, views
 from tests.analysis import key_of
 from tests.filtered_history import DAY_1, DAY_2, DAY_3, ECR, HOME, OTHER, A, B, C, D, warehouse
 from tests.rows import arn_of, noon, rows
-from tests.small_history import small_lake, small_warehouse
+from tests.small_runs import small_lake, small_warehouse
 
 __all__ = ["small_lake", "small_warehouse", "warehouse"]  # fixtures are used by their names
 

@@ -30,10 +30,11 @@ TOOLS: Final = ("pytest", "pytest-xdist", "hypothesis", "pandas")
 TESTS: Final = (
     *("decode", "differential", "drift", "flatten", "flatten_rows", "parse"),
     *("targets", "targets_refused", "pages", "pages_limits", "pages_resumed", "pages_trouble"),
-    *("writer", "commit", "warehouse", "warehouse_replaced", "warehouse_newest_rows"),
+    *("writer", "commit", "commit_records"),
+    *("warehouse", "warehouse_replaced", "warehouse_newest_rows"),
     *("views", "history_views", "history_drawn", "snapshot_diff", "current", "effects", "checks"),
-    *("statements", "answers", "answers_parquet", "query_errors", "cli", "cli_sql", "parameters"),
-    *("alerts", "digest", "flow"),
+    *("statements", "answers", "answers_parquet", "query_errors"),
+    *("cli", "cli_mistakes", "cli_sql", "parameters", "alerts", "digest", "flow"),
 )
 
 

@@ -1,36 +1,27 @@
-"""The views for BI tools say what the small history holds, to the last column of each row."""
+"""The views of builds for BI tools say what the small history holds, to the last column of each row."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime
+from collections.abc import Iterator
 from hashlib import md5
 from typing import Any, Final
 
 import duckdb
 import pytest
 
-from lake.assembly import view_columns
-from tests.rows import Row, Target, arn_of, dicts, filled, noon
+from tests.bi_rows import NEWEST, expected, found, utc
+from tests.rows import Row, Target, arn_of
 from tests.small_history import (
     AMIS,
     DAYS,
-    DENIED,
     FAILED_AMI,
     GONE,
     HOME,
     LISTED,
-    LONE,
-    NEVER,
     NOT_READ,
-    OTHER,
-    SKIPPED,
     URIS,
-    builds_on,
-    history,
     last_sights,
-    small_lake,
-    small_warehouse,
 )
+from tests.small_runs import builds_on, history, small_lake, small_warehouse
 
 __all__ = ["history", "small_lake", "small_warehouse"]  # fixtures are used by their names
 
@@ -43,19 +34,12 @@ OUTCOMES: Final = {
     "BUILDING": "running",
 }
 """By the state in which builds of the history were last seen; what the others came to is not known."""
-NEWEST: Final = {HOME: 4, OTHER: 4, LONE: 0}
-"""By target the date (0 to 4) of its newest whole capture."""
 
 
 def build_key(row: Row) -> str:
     """The lower half of the MD5 of the build's target and ARN, as a number."""
     words = "|".join((row["account_id"], row["region"], row["arn"]))
     return str(int.from_bytes(md5(words.encode(), usedforsecurity=False).digest()[8:], "little"))
-
-
-def utc(instant: datetime | None) -> datetime | None:
-    """As a TIMESTAMP without a zone."""
-    return instant and instant.astimezone(UTC).replace(tzinfo=None)
 
 
 def of_build(row: Row) -> dict[str, Any]:
@@ -98,22 +82,6 @@ def current() -> Iterator[tuple[str, dict[str, Any]]]:
     """The builds that are listed now."""
     for target, day in NEWEST.items():
         yield from builds_at(day, target).items()
-
-
-def found(history: duckdb.DuckDBPyConnection, view: str) -> list[dict[str, Any]]:
-    """The view's rows, of each what is not NULL, but for the run, whose id no two histories share."""
-    return ordered(dicts(history, f"from {view}"))
-
-
-def ordered(told: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    rows = [filled({name: row[name] for name in row if name != "run_id"}) for row in told]
-    return sorted(rows, key=repr)
-
-
-def expected(view: str, told: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Of what is told of each row the view's columns, in its order."""
-    names = [name for name, _ in view_columns()[view]]
-    return ordered([{name: row.get(name) for name in names} for row in told])
 
 
 @pytest.mark.slow
@@ -234,69 +202,3 @@ def test_changes_are_between_captures_that_tell(history: duckdb.DuckDBPyConnecti
     assert found(history, "bi.state_changes") == expected("bi.state_changes", told)
     kinds = Counter(row["change"] for row in told)
     assert kinds == {"first_seen": 18, "changed": 5, "disappeared": 3, "reappeared": 1}
-
-
-def covered_on(day: int, target: Target) -> Mapping[str, Any]:
-    """How the target's listing of the date (0 to 4) ended; OTHER is carried on the fourth."""
-    is_carried = target == OTHER and day == 3
-    is_read = day <= NEWEST.get(target, -1) and not (target == OTHER and day == 2)
-    is_denied = target != SKIPPED and (is_carried or not is_read)
-    status = "skipped" if target == SKIPPED else "failed" if is_denied else "complete"
-    key = "/".join(target)
-    return {
-        "coverage_key": f"{key}/{DAYS[day]}",
-        "target_key": key,
-        "snapshot_date": DAYS[day],
-        "account_id": target[0],
-        "region": target[1],
-        "status": status,
-        "coverage": "whole" if is_read else "none",
-        "is_whole": is_read,
-        "error_code": DENIED if is_denied else None,
-        "error_message": "denied" if is_denied else None,
-        "builds": len(builds_on(day, target)) if is_read else 0,
-        "captured_at_utc": utc(noon(DAYS[day])) if is_read else None,
-        "finished_at_utc": utc(noon(DAYS[day], 1)),
-    }
-
-
-def test_coverage_tells_each_target_on_each_date(history: duckdb.DuckDBPyConnection) -> None:
-    """Those that failed and that were skipped too; of a carried one, the run that its rows are of."""
-    told = [
-        dict(covered_on(day, target))
-        for day in range(len(DAYS))
-        for target in (HOME, OTHER, LONE, NEVER, SKIPPED)
-    ]
-    rows = found(history, "bi.coverage")
-    carried = [row.pop("carried_from") for row in rows if "carried_from" in row]
-    assert sorted(rows, key=repr) == expected("bi.coverage", told)
-    assert len(carried) == 1
-
-
-def test_targets_tell_their_newest_capture_and_last_attempt(
-    history: duckdb.DuckDBPyConnection,
-) -> None:
-    def target(of: Target, day: date | None, builds: int | None, status: str, failed: int) -> Row:
-        return {
-            "target_key": "/".join(of),
-            "account_id": of[0],
-            "region": of[1],
-            "snapshot_date": day,
-            "captured_at_utc": utc(noon(day)) if day else None,
-            "builds": builds,
-            "last_attempt_date": DAYS[4],
-            "last_attempt_status": status,
-            "last_attempt_at_utc": utc(noon(DAYS[4], 1)),
-            "last_error_code": DENIED if status == "failed" else None,
-            "last_error_message": "denied" if status == "failed" else None,
-            "failed_attempt_count": failed,
-        }
-
-    told = [
-        target(HOME, DAYS[4], 8, "complete", 0),
-        target(OTHER, DAYS[4], 7, "complete", 0),
-        target(LONE, DAYS[0], 1, "failed", 4),
-        target(NEVER, None, None, "failed", 5),
-        target(SKIPPED, None, None, "skipped", 0),
-    ]
-    assert found(history, "bi.targets") == expected("bi.targets", [dict(row) for row in told])
