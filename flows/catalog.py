@@ -14,9 +14,8 @@ import duckdb
 from flows.parameters import ParameterError
 from flows.terminal import printable
 from flows.text_table import cells, folded
-from lake.assembly import view_columns
 from schemas.tables import TABLES
-from schemas.view import View, column_comment, macros, views
+from schemas.view import View, column_comment, declared_columns, macros, views
 
 VIEW: Final = "view"
 TABLE: Final = "table"
@@ -65,7 +64,7 @@ class Relation:
 
 def relations() -> dict[str, Relation]:
     """Every relation of a warehouse by name, whatever lake there is: the views, then the tables."""
-    types = view_columns()
+    types = declared_columns()
     kinds = ((VIEW, views()), (MACRO, macros()))
     found = [
         *(
@@ -170,8 +169,10 @@ def _name(view: View) -> str:
     return view.name
 
 
-def _view(view: View, kind: str, types: Iterable[tuple[str, str]]) -> Relation:
-    columns = (_column(name, sql_type, column_comment(view, name)) for name, sql_type in types)
+def _view(view: View, kind: str, types: Mapping[str, str]) -> Relation:
+    columns = (
+        _column(name, sql_type, column_comment(view, name)) for name, sql_type in types.items()
+    )
     return Relation(
         view.name,
         kind,

@@ -11,10 +11,12 @@ name what they read with its schema, so that they can be read whatever the datab
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field, replace
 from functools import cache
 from graphlib import TopologicalSorter
+from importlib.resources import files
 from typing import Final
 
 from schemas.sqlfile import SqlFile, sql_files
@@ -22,6 +24,9 @@ from schemas.tables import TABLES
 
 BI: Final = "bi"
 """The schema of the views for BI tools."""
+
+COLUMNS: Final = "columns.json"
+"""The file beside this module that `make readme` writes: what DuckDB finds the views' columns to be."""
 
 _PARAMETER = re.compile(r"\s*(\w+) \((.+)\)\s*")
 _NAME = re.compile(rf"(?:\bmain\.)?((?:\b{BI}\.)?\w+)")
@@ -83,6 +88,13 @@ def macros() -> tuple[View, ...]:
     """Every table macro, by name: its `parameters:` line has `name (what it takes)`, by semicolons."""
     files = sql_files("macros", ("parameters", "grain", "example"), optional=("asks",))
     return tuple(_view(file) for file in files)
+
+
+@cache
+def declared_columns() -> dict[str, dict[str, str]]:
+    """By view and table macro, its columns and their SQL types: `columns.json`, which is generated."""
+    found: dict[str, dict[str, str]] = json.loads(files("schemas").joinpath(COLUMNS).read_text())
+    return found
 
 
 def view_named(name: str) -> View:

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import duckdb
 
-from lake.assembly import view_columns
+from schemas.view import declared_columns
 from tests.rows import dicts, filled
 from tests.small_history import HOME, LONE, OTHER
 
@@ -30,5 +30,5 @@ def ordered(told: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def expected(view: str, told: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Of what is told of each row the view's columns, in its order."""
-    names = [name for name, _ in view_columns()[view]]
+    names = list(declared_columns()[view])
     return ordered([{name: row.get(name) for name in names} for row in told])

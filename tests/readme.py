@@ -1,7 +1,8 @@
-"""The generated parts of the README, written into it by `make readme` and checked by a test."""
+"""What `make readme` generates and a test checks: parts of the README, and the views' columns."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -9,12 +10,16 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import duckdb
+
 from flows.questions import README, questions
+from lake.assembly import assembled
 from schemas.table import OURS, REST, Column, Table
 from schemas.tables import TABLES
-from schemas.view import views
+from schemas.view import COLUMNS, macros, views
 from tests.bench import plots, results
 
+SCHEMAS = Path(__file__).parents[1] / "schemas"
 COMMANDS = (
     *("run", "serve", "check", "sql", "status", "publish", "rebuild", "maintain", "rollback"),
     *("views", "export", "report", "superset-bundle", "emulator"),
@@ -58,6 +63,30 @@ def replace_part(text: str, name: str, content: str) -> str:
     """The text with `content` between the marks of `name`."""
     marks = re.compile(rf"(<!-- begin: {name} -->\n).*?(<!-- end: {name} -->)", re.DOTALL)
     return marks.sub(lambda match: f"{match[1]}{content}\n{match[2]}", text)
+
+
+def found_columns() -> dict[str, dict[str, str]]:
+    """By view and table macro, its columns and their SQL types as DuckDB finds them, without a lake."""
+    with duckdb.connect() as connection:
+        for statement in assembled({}, declared={}):
+            connection.execute(statement)
+        calls = {view.name: view.name for view in views()} | {
+            macro.name: f"(from {macro.name}({', '.join('null' for _ in macro.parameters)}))"
+            for macro in macros()
+        }
+        return {
+            name: {
+                column: sql_type
+                for column, sql_type, *_ in connection.execute(f"describe {call}").fetchall()
+            }
+            for name, call in calls.items()
+        }
+
+
+def written_columns(columns: dict[str, dict[str, str]]) -> str:
+    """As JSON, a line a view, by name."""
+    lines = (f"{json.dumps(name)}: {json.dumps(columns[name])}" for name in sorted(columns))
+    return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
 def section(text: str, title: str) -> str:
@@ -129,7 +158,11 @@ def _help(command: str) -> str:
 
 
 def main(*, is_results_only: bool) -> None:
-    """Writes the README's generated parts, its drawings and, unless told not to, what the demo says."""
+    """Writes the README's generated parts, its drawings and, unless told not to, what the demo says.
+
+    The views' columns come first: the demo's warehouse is made by them.
+    """
+    SCHEMAS.joinpath(COLUMNS).write_text(written_columns(found_columns()))
     text = with_generated_parts(README.read_text())
     if not is_results_only:
         with TemporaryDirectory() as folder:

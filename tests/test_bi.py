@@ -8,11 +8,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from lake.assembly import view_columns
 from lake.folder import Folder
 from lake.location import open_folder
 from lake.warehouse import connect, publish
-from schemas.view import BI, View, views
+from schemas.view import BI, View, declared_columns, views
 from tests.filtered_history import warehouse as filtered_warehouse
 from tests.hostile_lake import hostile_warehouse
 from tests.rows import ami, build, covered, rows
@@ -78,9 +77,9 @@ def test_columns_are_plainly_typed_and_named_for_their_type() -> None:
     """No MAP, STRUCT, LIST or HUGEINT, no zone; an instant ends in _utc, a day in _date."""
     columns = [
         (view, column, kind)
-        for view, found in view_columns().items()
+        for view, found in declared_columns().items()
         if view in OF_BI
-        for column, kind in found
+        for column, kind in found.items()
     ]
     assert [row for row in columns if row[2] not in PLAIN] == []
     assert [row for row in columns if (row[2] == "TIMESTAMP") != row[1].endswith("_utc")] == []
@@ -103,7 +102,7 @@ def test_views_and_columns_say_what_they_are(history: duckdb.DuckDBPyConnection)
         history,
         "select table_name, column_name, comment from duckdb_columns() where schema_name = 'bi'",
     )
-    assert len(columns) == sum(len(view_columns()[name]) for name in OF_BI)
+    assert len(columns) == sum(len(declared_columns()[name]) for name in OF_BI)
     assert [row for row in columns if not row[2]] == []
     instants = [row for row in columns if row[1].endswith("_utc")]
     assert [row for row in instants if "UTC" not in row[2]] == []

@@ -23,7 +23,17 @@ from flows.pipeline import take_snapshot
 from flows.questions import README, questions
 from flows.upkeep_parameters import MaintainParameters
 from lake.warehouse import connect
-from tests.readme import code_blocks, run_demo, section, with_demo, with_generated_parts
+from schemas.view import COLUMNS
+from tests.readme import (
+    SCHEMAS,
+    code_blocks,
+    found_columns,
+    run_demo,
+    section,
+    with_demo,
+    with_generated_parts,
+    written_columns,
+)
 
 TEXT = README.read_text()
 _SECONDS = re.compile(r"[0-9]+\.[0-9] s$", re.MULTILINE)
@@ -32,6 +42,11 @@ _SECONDS = re.compile(r"[0-9]+\.[0-9] s$", re.MULTILINE)
 def test_generated_parts_are_up_to_date() -> None:
     """The dictionary, the views and the commands' options are those of the code."""
     assert with_generated_parts(TEXT) == TEXT
+
+
+def test_the_views_columns_are_those_that_duckdb_finds() -> None:
+    """Else a view would be planned over stand-ins that it does not find when it is asked."""
+    assert SCHEMAS.joinpath(COLUMNS).read_text() == written_columns(found_columns())
 
 
 @pytest.mark.long
