@@ -42,10 +42,10 @@ def export(
 ) -> int:
     """Writes the views, or all that `exported_by_default` are, to `folder`; returns how many.
 
-    They are read in one transaction, so that they agree, and put in their places when all are whole:
-    the files of an export before stay until then. Where clean-up took a file of the lake from under
-    them, all are read again. Raises ParameterError where a name is no view, QueryError where one cannot
-    be read.
+    They are read in one transaction, so that they agree, put in their places when all are whole, and
+    told of then: the files of an export before stay until then. Where clean-up took a file of the lake
+    from under them, all are read again. Raises ParameterError where a name is no view, QueryError where
+    one cannot be read.
     """
     if is_excel_safe and form is not FileFormat.CSV:
         raise ParameterError("--excel-safe: it is for --format csv; Parquet holds no formulas")
@@ -54,7 +54,8 @@ def export(
     _make(folder)
     paths = {name: folder / f"{name}.{form}" for name in dict.fromkeys(chosen)}
 
-    def write() -> None:
+    def write() -> list[str]:
+        said = []
         with ExitStack() as files, _transaction(warehouse):
             for name, path in paths.items():
                 out = files.enter_context(answer_file(path, Format(form)))
@@ -67,10 +68,11 @@ def export(
                         times=1,
                         is_excel_safe=is_excel_safe,
                     )
-                say(printable(f"{path}: {counted(count or 0, 'row')}"))
+                said.append(printable(f"{path}: {counted(count or 0, 'row')}"))
+        return said
 
     try:
-        asked_again(write, ASKED_TIMES)
+        written = asked_again(write, ASKED_TIMES)
     except OSError as error:
         if error.errno in FULL:
             error.add_note(
@@ -82,6 +84,8 @@ def export(
             raise
         words = " ".join(str(error).split())
         raise QueryError(f"nothing was exported: {words}", is_usage=False) from error
+    for line in written:
+        say(line)
     return len(paths)
 
 

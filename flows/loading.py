@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from flows.parameters import (
     ENVIRONMENT_PREFIX,
+    AccountParameters,
     LakeParameters,
     ParameterError,
     SnapshotParameters,
@@ -128,9 +129,8 @@ def _one_line(error: ValidationError, given: Mapping[str, Any]) -> str:
     if not problem["loc"]:
         return message
     name = str(problem["loc"][0])
-    if name == "accounts":  # without the value: it may hold an external id
-        where = " ".join(str(p + 1 if isinstance(p, int) else p) for p in problem["loc"][1:])
-        return f"[[accounts]] {where}: {message[0].lower()}{message[1:]}"
+    if name == "accounts":
+        return _of_accounts(problem, message)
     if name == "external_id":
         return f"{option_name(name)}: AWS asks for at least 2 characters"
     if name == "filter" and len(problem["loc"]) == 1:
@@ -141,6 +141,20 @@ def _one_line(error: ValidationError, given: Mapping[str, Any]) -> str:
     shown = value if isinstance(value, str) else json.dumps(value, default=str)
     message = _PLAINER.get(name, message)
     return f"{option_name(name)} {shown!r}: {message[0].lower()}{message[1:]}"
+
+
+def _of_accounts(problem: Mapping[str, Any], message: str) -> str:
+    """In which of the tables it is, without the value: it may hold an external id."""
+    _, *place = problem["loc"]
+    number = f" {place[0] + 1}" if place else ""
+    key = str(place[1]).replace("_", "-") if len(place) > 1 else ""
+    known = [field.replace("_", "-") for field in AccountParameters.model_fields]
+    words = {
+        "extra_forbidden": f"unknown key {key!r}{did_you_mean(key, known)}",
+        "missing": f"{key} is missing",
+    }
+    told = words.get(problem["type"], f"{key}: {message[0].lower()}{message[1:]}".lstrip(": "))
+    return f"[[accounts]]{number}: {told}"
 
 
 _PLAINER: Final = {

@@ -10,6 +10,8 @@ from rich.cells import cell_len
 _GAP: Final = "   "
 _NARROWEST: Final = 12
 """A column of longer texts is folded to no fewer cells than this."""
+_WHOLE: Final = 36
+"""A word of no more cells is kept whole, so that it can be copied: a run's id, a UUID, an AMI's id."""
 
 
 def table_lines(
@@ -24,7 +26,8 @@ def table_lines(
     """
     widths = [_widest(column) for column in zip(names, *rows, strict=True)]
     if width is not None:
-        widths = _fitting(names, widths, width)
+        words = [_longest_word(column) for column in zip(names, *rows, strict=True)]
+        widths = _fitting(words, widths, width)
         if not widths:
             yield from _records(names, rows, width)
             return
@@ -65,13 +68,19 @@ def _widest(texts: Sequence[str]) -> int:
     return max(cells(line) for text in texts for line in text.expandtabs().split("\n"))
 
 
-def _fitting(names: Sequence[str], widths: Sequence[int], width: int) -> list[int]:
-    """The widths with the widest taken in until all fit; none where they cannot."""
+def _longest_word(texts: Sequence[str]) -> int:
+    """The cells of the name, or of the longest word that is kept whole if that is more."""
+    name, *values = texts
+    words = (cells(word) for text in values for word in text.split())
+    return max([cells(name), *(size for size in words if size <= _WHOLE)])
+
+
+def _fitting(words: Sequence[int], widths: Sequence[int], width: int) -> list[int]:
+    """The widths with the widest taken in until all fit, to the `words` at the most; else none."""
     room = width - len(_GAP) * (len(widths) - 1)
     fitting = list(widths)
     least = [
-        min(natural, max(cells(name), _NARROWEST))
-        for name, natural in zip(names, widths, strict=True)
+        min(natural, max(word, _NARROWEST)) for word, natural in zip(words, widths, strict=True)
     ]
     if sum(least) > room:
         return []

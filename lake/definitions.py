@@ -13,7 +13,7 @@ from typing import Final
 from lake.assembly import RUNS, assembled
 from lake.changes import differences_sql
 from lake.records import COMMITS, OLDER, RECORDS_GLOB
-from lake.run import CURRENT, changes_glob, parts_glob, schema_path
+from lake.run import CURRENT, changes_glob, parts_glob
 from lake.sql import text
 from lake.storage import Lake
 from schemas.captures import CAPTURE_DIFFERENCES, TARGET_CAPTURES
@@ -130,14 +130,8 @@ join {_files(lake, table, versions)} as files
 
 
 def _files(lake: Lake, table: Table, versions: Sequence[int]) -> str:
-    """All of a table's files as a relation with today's columns.
-
-    The file without rows gives it the columns where no other file is of today's version; else
-    it is among those of today's.
-    """
+    """All of a table's files as a relation: among those of each version is one without rows."""
     patterns = [f"{table.name}/*/*/{parts_glob(version)}" for version in versions]
-    if SCHEMA_VERSION not in versions:
-        patterns.insert(0, schema_path(table.name))
     if len(patterns) == 1:
         return scan(lake, *patterns)
     arms = "\nunion all by name\n".join(

@@ -198,5 +198,22 @@ def test_an_accounts_own_external_id_is_never_shown(toml: Path) -> None:
     toml.write_text(account + "colour = 1\n")
     with pytest.raises(ParameterError) as refusal:
         load(toml=toml)
-    assert "s3cret" not in str(refusal.value)
-    assert "\n" not in str(refusal.value)
+    assert str(refusal.value) == "[[accounts]] 1: unknown key 'colour'"
+
+
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        (f'role-arm = "{ROLE}"', "unknown key 'role-arm'; did you mean 'role-arn'?"),
+        ('region = "us-east-1"', "role-arn is missing"),
+        ("role-arn = 7", "role-arn: input should be a valid string"),
+        (f'role-arn = "{ROLE}"\nregion = 7', "region: input should be a valid list"),
+    ],
+)
+def test_what_is_wrong_with_an_account_is_told_in_our_words(
+    toml: Path, table: str, told: str
+) -> None:
+    toml.write_text(f'[[accounts]]\nrole-arn = "{ROLE}"\n\n[[accounts]]\n{table}\n')
+    with pytest.raises(ParameterError) as refusal:
+        load(toml=toml)
+    assert str(refusal.value) == f"[[accounts]] 2: {told}"

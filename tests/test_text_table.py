@@ -55,6 +55,26 @@ def test_what_no_folding_fits_gets_a_line_a_column() -> None:
     ]
 
 
+def test_an_id_is_never_broken() -> None:
+    """Where it would be, each column gets a line; a word that is longer still is folded."""
+    run_id = "20251120T020000123456Z-1a2b3c4d"
+    assert lines(["status", "run_id"], ["complete", run_id], width=42) == [
+        "status     run_id",
+        "─" * (8 + 3 + len(run_id)),
+        f"complete   {run_id}",
+    ]
+    assert lines(["status", "run_id"], ["complete", run_id], width=40) == [
+        "── row 1 " + "─" * 31,
+        "status   complete",
+        f"run_id   {run_id}",
+    ]
+    arn = "arn:aws:imagebuilder:us-east-1:111122223333:image/web/1.0.0/1"
+    assert lines(["status", "arn"], ["complete", arn], width=50)[2:] == [
+        f"complete   {arn[:39]}",
+        f"           {arn[39:]}",
+    ]
+
+
 @pytest.mark.parametrize("width", [20, 33, 80, 120])
 def test_no_line_is_wider_than_the_terminal_and_no_word_is_lost(width: int) -> None:
     random.seed(width)
