@@ -123,8 +123,12 @@ def _list_of(name: str, text: str) -> list[str]:
 
 
 def _one_line(error: ValidationError, given: Mapping[str, Any]) -> str:
-    """The first problem in words: the option, the value, what was expected."""
-    problem = error.errors(include_url=False)[0]
+    """The first problem in words: the option, the value, what was expected.
+
+    A key that is not known goes before one that is missing, which it may be meant to be.
+    """
+    problems = error.errors(include_url=False)
+    problem = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
     message = problem["msg"].removeprefix("Value error, ")
     if not problem["loc"]:
         return message
