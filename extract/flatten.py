@@ -201,8 +201,7 @@ def _are_all_absent(values: Sequence[Any]) -> bool:
 
 
 def _parents(counts: Sequence[int]) -> tuple[pa.Array, pa.Array]:
-    """0 as often as the first count says, 1 as often as the second, and so on; beside each, its place
-    among its like.
+    """Of so many children of each: the number of their parent, and their position among its.
 
     Arrow counts in a fifth of the time that Python's numbers would take.
     """
