@@ -68,10 +68,11 @@ class _Batch:
         self.counts.append(len(builds))
         self.size_bytes += page.body_bytes
 
-    def of_pages(self, member: str, type_: pa.DataType) -> pa.Array:
-        """What is known of the pages, for each build."""
-        known = pa.array([getattr(page, member) for page in self.pages], type_)
-        return known.take(_parents(self.counts)[0])
+    def of_pages(self, types: dict[str, pa.DataType]) -> list[pa.Array]:
+        """What is known of the pages, for each build: their members of these names and types."""
+        page, _ = _parents(self.counts)
+        known = (pa.array([getattr(p, name) for p in self.pages], t) for name, t in types.items())
+        return [column.take(page) for column in known]
 
 
 def _last_seen_builds(pages: Iterable[LandedPage]) -> Iterator[tuple[LandedPage, list[Element]]]:
@@ -130,12 +131,9 @@ def _unseen(builds: list[Element], seen: set[str]) -> list[Element]:
 
 def _tables_of(batch: _Batch) -> Tables:
     builds = _Members(batch.builds)
-    provenance = {
-        "account_id": batch.of_pages("account_id", pa.string()),
-        "region": batch.of_pages("region", pa.string()),
-        "captured_at": batch.of_pages("arrived_at", INSTANT),
-    }
-    ownership = batch.of_pages("ownership", pa.string())
+    texts = dict.fromkeys(("account_id", "region", "ownership"), pa.string())
+    account_id, region, ownership, captured_at = batch.of_pages({**texts, "arrived_at": INSTANT})
+    provenance = {"account_id": account_id, "region": region, "captured_at": captured_at}
     build_table = _table(IMAGE_BUILDS, builds, {**provenance, "ownership": ownership})
     of_build = {**provenance, "image_arn": build_table.column("arn").combine_chunks()}
 
@@ -220,11 +218,8 @@ class _Children:
         self.members = _Members(list(chain.from_iterable(items for items in lists if items)))
         self._parents = parents
         self._parent, position = _parents(counts)
-        self.columns = {
-            name: self.parent_column(name)
-            for name in ("account_id", "region", "captured_at", "image_arn")
-        }
-        self.columns["position"] = position
+        names = ("account_id", "region", "captured_at", "image_arn")
+        self.columns = {name: self.parent_column(name) for name in names} | {"position": position}
 
     def parent_column(self, name: str) -> pa.Array:
         """The parents' column, repeated for each child."""
