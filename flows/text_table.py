@@ -24,10 +24,10 @@ def table_lines(
 
     Texts may have several lines. What does not fit is folded, never cut.
     """
-    widths = [_widest(column) for column in zip(names, *rows, strict=True)]
-    if width is not None:
-        words = [_longest_word(column) for column in zip(names, *rows, strict=True)]
-        widths = _fitting(words, widths, width)
+    columns = list(zip(names, *rows, strict=True))
+    widths = [_widest(column) for column in columns]
+    if width is not None and sum(widths) > (room := width - len(_GAP) * (len(widths) - 1)):
+        widths = _fitting([_longest_word(column) for column in columns], widths, room)
         if not widths:
             yield from _records(names, rows, width)
             return
@@ -75,9 +75,8 @@ def _longest_word(texts: Sequence[str]) -> int:
     return max([cells(name), *(size for size in words if size <= _WHOLE)])
 
 
-def _fitting(words: Sequence[int], widths: Sequence[int], width: int) -> list[int]:
+def _fitting(words: Sequence[int], widths: Sequence[int], room: int) -> list[int]:
     """The widths with the widest taken in until all fit, to the `words` at the most; else none."""
-    room = width - len(_GAP) * (len(widths) - 1)
     fitting = list(widths)
     least = [
         min(natural, max(word, _NARROWEST)) for word, natural in zip(words, widths, strict=True)
