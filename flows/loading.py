@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -81,11 +81,15 @@ def _from_file(model: type[Model], path: Path) -> dict[str, Any]:
     for key, value in content.items():
         name = key.replace("-", "_")
         if name not in _KEYS:
-            hint = did_you_mean(key, [field.replace("_", "-") for field in _KEYS])
-            raise ParameterError(f"--config {str(path)!r}: unknown key {key!r}{hint}")
+            raise ParameterError(f"--config {str(path)!r}: {_unknown(key, _KEYS)}")
         if name in model.model_fields:
             given[name] = _with_underscores(value)
     return given
+
+
+def _unknown(key: str, fields: Iterable[str]) -> str:
+    hint = did_you_mean(key, [field.replace("_", "-") for field in fields])
+    return f"unknown key {key!r}{hint}"
 
 
 def _with_underscores(value: Any) -> Any:
@@ -152,9 +156,8 @@ def _of_accounts(problem: Mapping[str, Any], message: str) -> str:
     _, *place = problem["loc"]
     number = f" {place[0] + 1}" if place else ""
     key = str(place[1]).replace("_", "-") if len(place) > 1 else ""
-    known = [field.replace("_", "-") for field in AccountParameters.model_fields]
     words = {
-        "extra_forbidden": f"unknown key {key!r}{did_you_mean(key, known)}",
+        "extra_forbidden": _unknown(key, AccountParameters.model_fields),
         "missing": f"{key} is missing",
     }
     told = words.get(problem["type"], f"{key}: {message[0].lower()}{message[1:]}".lstrip(": "))
