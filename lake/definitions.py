@@ -97,12 +97,9 @@ from (
         try_cast(parts[1] as date) as snapshot_date,
         max({{'effective_at_ms': try_cast(parts[2] as bigint), 'run_id': parts[3]}}) as newest
     from (
-        select string_split(parse_filename(file, true), '_') as parts
-        from (
-            from {_records(lake, COMMITS)}
-            union all
-            from {_records(lake, OLDER)}
-        )
+        from {_records(lake, COMMITS)}
+        union all
+        from {_records(lake, OLDER)}
     )
     where try_cast(parts[2] as bigint) <= epoch_ms(now()) and parts[5] is null
     group by all
@@ -152,10 +149,7 @@ def _current_view(lake: Lake, table: Table) -> str:
     return f"""select {names}
 from (
     select arg_max(parts[4], try_cast(parts[2] as bigint)) as state
-    from (
-        select string_split(parse_filename(file, true), '_') as parts
-        from {_records(lake, COMMITS)}
-    )
+    from {_records(lake, COMMITS)}
     where try_cast(parts[2] as bigint) <= epoch_ms(now())
 ) as newest
 join read_parquet({pattern}, hive_partitioning = true, hive_types = {{'state': VARCHAR}}) as files
@@ -222,7 +216,9 @@ def _reading_files(lake: Lake, view: View, versions: Sequence[int]) -> str:
 
 
 def _records(lake: Lake, folder: str) -> str:
-    return f"glob({text(lake.glob(f'{folder}/{RECORDS_GLOB}'))})"
+    """The parts of the records' names: date, instant, run and state."""
+    pattern = text(lake.glob(f"{folder}/{RECORDS_GLOB}"))
+    return f"(select string_split(parse_filename(file, true), '_') as parts from glob({pattern}))"  # noqa: S608 - quoted
 
 
 def whole_rows(key: str, of_the_runs: str) -> str:

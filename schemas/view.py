@@ -86,8 +86,8 @@ def views() -> tuple[View, ...]:
 @cache
 def macros() -> tuple[View, ...]:
     """Every table macro, by name: its `parameters:` line has `name (what it takes)`, by semicolons."""
-    files = sql_files("macros", ("parameters", "grain", "example"), optional=("asks",))
-    return tuple(_view(file) for file in files)
+    declared = sql_files("macros", ("parameters", "grain", "example"), optional=("asks",))
+    return tuple(_view(file) for file in declared)
 
 
 @cache
