@@ -73,7 +73,7 @@ changes: $(READY)  ## measure a year of history beside window functions (365 × 
 charts: $(SUPERSET_READY)  ## measure each chart of the dashboards on that year of history (10 minutes)
 	@$(BIN)/python -m tests.bench.dashboards
 
-readme: $(READY)  ## write the README's generated parts and the demo's answers into it
+readme: $(READY)  ## write the README's generated parts and the demo's answers into it, and the columns of views
 	@$(BIN)/python -m tests.readme
 
 versions: $(READY)  ## run what a library can break under the lowest and newest allowed (NAMES= BRIEF=1; ten minutes)
