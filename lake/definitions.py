@@ -15,6 +15,7 @@ from lake.changes import differences_sql
 from lake.records import COMMITS, OLDER, RECORDS_GLOB
 from lake.run import CURRENT, changes_glob, parts_glob
 from lake.sql import text
+from lake.state import TARGET_TABLES
 from lake.storage import Lake
 from schemas.captures import CAPTURE_DIFFERENCES, TARGET_CAPTURES
 from schemas.image_amis import IMAGE_AMIS
@@ -44,6 +45,8 @@ READERS_OF_CAPTURES: Final = {
 }
 """Views and macros that join a table to the runs of some captures, and that table."""
 
+RUN_KEYS: Final = ("snapshot_date", "run_id")
+"""The columns of the paths of a run's files."""
 _VISIBLE_RUNS: Final = {
     "": "The run that shows for each date, by the commit records. Grain: one row a snapshot_date.",
     "snapshot_date": "The UTC date.",
@@ -145,14 +148,15 @@ def _current_view(lake: Lake, table: Table) -> str:
     small query spends most of its time on planning this: nest it no deeper.
     """
     names = ", ".join(column.name for column in table.documented_columns)
-    pattern = text(lake.glob(f"{CURRENT}/{table.name}/*/{parts_glob(SCHEMA_VERSION)}"))
+    keys = ("state",) if table in TARGET_TABLES else ("state", *RUN_KEYS)
+    pattern = "/".join([CURRENT, table.name, *("*" for _ in keys), parts_glob(SCHEMA_VERSION)])
     return f"""select {names}
 from (
     select arg_max(parts[4], try_cast(parts[2] as bigint)) as state
     from {_records(lake, COMMITS)}
     where try_cast(parts[2] as bigint) <= epoch_ms(now())
 ) as newest
-join read_parquet({pattern}, hive_partitioning = true, hive_types = {{'state': VARCHAR}}) as files
+join {scan_of(lake.glob(pattern), keys=keys)} as files
     on files.state = newest.state and {whole_rows("files.state", "newest.state")}"""  # noqa: S608 - names are the schema's, locations are quoted
 
 
@@ -237,13 +241,11 @@ def scan(lake: Lake, *patterns: str) -> str:
     return scan_of(*(lake.glob(pattern) for pattern in patterns))
 
 
-def scan_of(*patterns: str) -> str:
-    """As `scan`, the patterns being whole locations."""
+def scan_of(*patterns: str, keys: Sequence[str] = RUN_KEYS) -> str:
+    """As `scan`, the patterns being whole locations; `keys` are the columns of their paths."""
     listed = ", ".join(text(pattern) for pattern in patterns)
-    return (
-        f"read_parquet([{listed}], hive_partitioning = true, "
-        "hive_types = {'snapshot_date': DATE, 'run_id': VARCHAR})"
-    )
+    types = ", ".join(f"'{k}': {'DATE' if k == 'snapshot_date' else 'VARCHAR'}" for k in keys)
+    return f"read_parquet([{listed}], hive_partitioning = true, hive_types = {{{types}}})"
 
 
 def base_comments() -> dict[str, dict[str, str]]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from shutil import copyfile
 from tempfile import TemporaryFile
 from typing import Final
 from uuid import uuid4
@@ -37,7 +38,9 @@ the clocks of those who write the folder and those who read it.
 """
 
 _PARTITION: Final = re.compile(
-    r"[^/]+/snapshot_date=[^/]+(/run_id=[^/]+)?|[^/]+/[^/]+/state=[^/]+", re.ASCII
+    r"[^/]+/snapshot_date=[^/]+(/run_id=[^/]+)?"
+    r"|[^/]+/[^/]+/state=[^/]+(/snapshot_date=[^/]+(/run_id=[^/]+)?)?",
+    re.ASCII,
 )
 """The folders that a run makes: nothing but a run's or a state's files is ever in them."""
 
@@ -97,6 +100,21 @@ class Folder:
         staged.replace(self.path(path))
         sync(self.path(path).parent)
         return StoredFile(path, size_bytes)
+
+    def link(self, path: str, to: str) -> None:
+        """A hard link; a copy where the system allows none, such as to a file of somebody else's."""
+        source, target = self.path(path), self.path(to)
+        self._make_folder(target.parent)
+        try:
+            os.link(source, target)
+        except OSError:
+            staged = self.stage(to)
+            try:
+                copyfile(source, staged)
+                self.publish(staged, to)
+            finally:
+                staged.unlink(missing_ok=True)
+        sync(target.parent)
 
     def unstage(self, folder: str) -> None:
         """Removes unfinished files, and the folders that this leaves empty."""

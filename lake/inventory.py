@@ -27,7 +27,7 @@ _CHANGES: Final = re.compile(
     r"[^/]+/snapshot_date=(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})/run_id=(?P<run>[^/]+)"
     r"/since-(?P<previous>[^/.]+)[^/]*"
 )
-_STATE: Final = re.compile(r"[^/]+/[^/]+/state=([^/]+)/[^/]+")
+_STATE: Final = re.compile(r"[^/]+/[^/]+/state=([^/]+)/(?:snapshot_date=[^/]+/run_id=[^/]+/)?[^/]+")
 
 
 @dataclass

@@ -86,8 +86,19 @@ def parts_glob(version: int) -> str:
 
 
 def state_folder(table: str, state: str) -> str:
-    """Where the current rows of a table are, as a state of them has it."""
+    """Where the current rows of a table are, as a state of them has it: the newest record names it."""
     return f"{CURRENT}/{table}/state={state}"
+
+
+def state_run_folder(table: str, state: str, snapshot_date: date, run_id: str) -> str:
+    """Where those of them are that a run captured: rows of a data table."""
+    return f"{state_folder(table, state)}/{_partition(snapshot_date.isoformat(), run_id)}"
+
+
+def state_schema_path(table: str, is_by_run: bool) -> str:
+    """The file without rows of the current rows of a table: never removed."""
+    folder = state_folder(table, SCHEMA_RUN)
+    return part_path(f"{folder}/{_partition(SCHEMA_DATE, SCHEMA_RUN)}" if is_by_run else folder, 0)
 
 
 def changes_folder(snapshot_date: date, run_id: str) -> str:

@@ -5,19 +5,12 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lake.run import (
-    SCHEMA_RUN,
-    changes_schema_path,
-    part_path,
-    schema_path,
-    state_folder,
-    version_of,
-)
-from lake.state import STATE_TABLES
+from lake.run import changes_schema_path, schema_path, state_schema_path, version_of
+from lake.state import TARGET_TABLES
 from lake.storage import Lake
 from schemas.captures import CAPTURE_DIFFERENCES
 from schemas.table import SCHEMA_VERSION
-from schemas.tables import TABLES
+from schemas.tables import DATA_TABLES, TABLES
 
 
 def write_schema_files(lake: Lake) -> list[int]:
@@ -33,8 +26,10 @@ def write_schema_files(lake: Lake) -> list[int]:
         for version in versions
     }
     schemas[changes_schema_path()] = CAPTURE_DIFFERENCES.arrow_schema
-    for table in STATE_TABLES:
-        schemas[part_path(state_folder(table.name, SCHEMA_RUN), 0)] = table.whole_schema
+    for table in DATA_TABLES:
+        schemas[state_schema_path(table.name, is_by_run=True)] = table.arrow_schema
+    for table in TARGET_TABLES:
+        schemas[state_schema_path(table.name, is_by_run=False)] = table.whole_schema
     lacking = {
         path: schema for path, schema in schemas.items() if not _is_alike(lake, path, schema)
     }

@@ -17,9 +17,9 @@ from schemas.snapshots import SNAPSHOT_TARGETS
 from schemas.table import SCHEMA_VERSION
 from schemas.tables import DATA_TABLES
 
-CURRENT_TABLES: Final = (*DATA_TABLES, SNAPSHOT_TARGETS)
-"""The tables of which there are current rows."""
-STATE_TABLES: Final = (*CURRENT_TABLES, TARGET_CAPTURES)
+TARGET_TABLES: Final = (SNAPSHOT_TARGETS, TARGET_CAPTURES)
+"""What a state tells of targets, in a file each; of the data tables it has files of each run."""
+STATE_TABLES: Final = (*DATA_TABLES, *TARGET_TABLES)
 """What a state of the current rows has files of."""
 
 _Row = dict[str, Any]  # of snapshot_targets, with its snapshot_date and run_id

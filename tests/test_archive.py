@@ -109,7 +109,7 @@ def test_a_moved_record_is_found_by_everything(
     assert shown(reader) == before
     assert publish(folder, tmp_path / "imagelake.duckdb") is False
     assert publish_pinned(folder, tmp_path / "before.duckdb") is False
-    assert verify(folder).file_count == verified.file_count == 33
+    assert verify(folder).file_count == verified.file_count == 31
     assert verify(folder).damaged == {}
 
     newer, older = runs_of(folder, DAYS[1])

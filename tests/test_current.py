@@ -1,5 +1,7 @@
 """The current rows, kept in files of their own, are those that the views find in the history."""
 
+import errno
+import os
 import random
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -7,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow.parquet as pq
 import pytest
 
 from lake.commit import rollback
@@ -15,6 +18,7 @@ from lake.folder import Folder
 from lake.maintain import maintain
 from lake.records import commits, newest_first, runs_of
 from lake.retention import Keep
+from lake.run import Run
 from lake.schema_files import write_schema_files
 from lake.warehouse import connect, publish, publish_pinned
 from schemas.tables import TABLES
@@ -181,14 +185,56 @@ def test_current_rows_that_cannot_be_read_are_derived_anew(
 ) -> None:
     """From the history: a file that somebody removed stops no commit."""
     commit_rows(folder, DAYS[0], run_of("a", ["whole", "whole", "whole"]))
-    (file,) = (
-        path
-        for path in folder.root.glob(f"_current/{gone}/state=*/*")
-        if "schema" not in path.parent.name
-    )
+    (file,) = (path for path in folder.root.glob(f"_current/{gone}/state=2*/**/*.parquet"))
     file.unlink()
     commit_rows(folder, DAYS[1], run_of("b", ["whole", "none", "filtered"]))
     warehouse = tmp_path / "imagelake.duckdb"
     publish(folder, warehouse)
     with connect(warehouse) as connection:
         assert answers(connection) == in_history(folder)
+
+
+def current_files(folder: Folder) -> list[Path]:
+    """The files of current builds, by path."""
+    state = newest_first(commits(folder))[0].state
+    return sorted(folder.root.glob(f"_current/image_builds/state={state}/**/*.parquet"))
+
+
+def own_file(folder: Folder, run: Run) -> Path:
+    """A run's file of builds."""
+    (own,) = folder.root.glob(f"image_builds/*/run_id={run.run_id}/*")
+    return own
+
+
+def test_a_run_s_files_are_current_as_they_are(folder: Folder) -> None:
+    """Nothing is written twice: not what the run wrote, nor what stands of those before it."""
+    first = commit_rows(folder, DAYS[0], run_of("a", ["whole", "whole", "whole"]))
+    (current,) = current_files(folder)
+    assert current.samefile(own_file(folder, first))
+    second = commit_rows(folder, DAYS[1], run_of("b", ["whole", "whole", "none"]))
+    before, new = current_files(folder)
+    assert new.samefile(own_file(folder, second))
+    assert pq.read_table(before, partitioning=None)["region"].unique().to_pylist() == ["x"]
+    third = commit_rows(folder, DAYS[2], run_of("c", ["whole", "whole", "part"]))
+    kept, new = current_files(folder)
+    assert kept.samefile(before)
+    assert not new.samefile(own_file(folder, third))  # it has rows of a target read in part
+
+
+def test_current_rows_are_copied_where_the_system_allows_no_link(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Linux refuses a link to a file of somebody else's: two people may share a lake."""
+    link = os.link
+
+    def refused(source: Path, target: Path) -> None:
+        if "/_current/" in str(target):
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+        link(source, target)
+
+    monkeypatch.setattr(os, "link", refused)
+    own = own_file(folder, commit_rows(folder, DAYS[0], run_of("a", ["whole", "whole", "whole"])))
+    (current,) = current_files(folder)
+    assert not current.samefile(own)
+    assert current.read_bytes() == own.read_bytes()
+    assert [path for path in folder.root.rglob("*") if ".tmp-" in path.name] == []

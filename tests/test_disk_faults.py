@@ -89,7 +89,7 @@ def test_a_full_disk_fails_the_run_in_one_line_and_nothing_else(
     free = {  # a day's files are not as large as another's to the block
         "reading": 0,
         "writing the tables": pages + tables // 2,
-        "committing": pages + tables + tables // 4,
+        "committing": pages + tables + 4096,
     }
     ballast = leave_free(disk, free[stage])
     full = run(NEXT)
