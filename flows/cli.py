@@ -111,16 +111,17 @@ def _check(
 
 
 def _take_untracked(parameters: SnapshotParameters) -> Summary:
-    from rich.console import Console
-
     from flows import beyond
     from flows.pipeline import PLAIN, take_snapshot
     from flows.starting import spared
     from flows.telemetry import observed
-    from flows.watch import Bars, Lines
+    from flows.watch import Lines
 
-    console = Console(stderr=True)
-    bars = Bars(console) if console.is_terminal else None
+    bars = None
+    if sys.stderr.isatty():
+        from flows.bars import Bars
+
+        bars = Bars()
     with spared(), bars or nullcontext():
         steps = beyond.steps(parameters, PLAIN)
         take = partial(take_snapshot, parameters, steps, bars or Lines(say))

@@ -42,9 +42,14 @@ PROCESS_BYTES: Final = 400 << 20
 """What the run's own process or one more may come to take, of memory that there must be for all."""
 MOST_ENDED: Final = 3
 """So many processes may end over the same batch."""
-_BEGIN: Final = (
-    "import sys; sys.path[:] = sys.argv[2:]; from flows.process import main; main(int(sys.argv[1]))"
-)
+_BEGIN: Final = """
+import sys
+sys.path[:] = sys.argv[2:]
+from flows.starting import lean_imports
+with lean_imports():
+    from flows.process import main
+main(int(sys.argv[1]))
+"""
 """A process imports from where the run does. PYTHONPATH would do it too, and would lead astray a
 credential_process that is another Python's."""
 

@@ -1,4 +1,4 @@
-"""What a run shows of itself while it works: to a terminal, to a log, or to nobody."""
+"""What a run shows of itself while it works: to a log, or to nobody; to a terminal `flows.bars`."""
 
 from __future__ import annotations
 
@@ -7,23 +7,11 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from threading import Lock
-from types import TracebackType
-from typing import Protocol, Self
-
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-)
+from typing import Protocol
 
 from extract.targets import Target, TargetOutcome
 from flows.terminal import counted, printable
-from schemas.snapshots import COMPLETE, FAILED, TRUNCATED
+from schemas.snapshots import FAILED, TRUNCATED
 
 LINE_SECONDS = 5.0
 """On a log, a target that is still being read says so this often."""
@@ -32,8 +20,6 @@ MANY_SECONDS = 10.0
 FEW_TARGETS = 50
 """On a log, so many targets have a line each."""
 _TROUBLES = (FAILED, TRUNCATED)
-_SHOWN_TARGETS = 12
-"""On a terminal, this many targets under way are shown at a time."""
 
 
 class Watch(Protocol):
@@ -151,62 +137,6 @@ class Lines:
                 self._due = time.monotonic() + MANY_SECONDS
                 ends = "".join(f" {status}={n}" for status, n in sorted(self._ends.items()))
                 self._say(f"targets={self._count} ended={ended}{ends}")
-
-
-class Bars:
-    """Live bars on a terminal: the targets under way with their pages and builds."""
-
-    def __init__(self, console: Console) -> None:
-        self._progress = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(20),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            console=console,
-            transient=True,
-        )
-        self._lock = Lock()
-        self._overall = self._progress.add_task("planning", total=None)
-        self._under_way: dict[str, TaskID] = {}
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._progress.stop()
-
-    def planned(self, targets: Sequence[Target]) -> None:
-        """Starts the overall bar."""
-        self._progress.update(self._overall, description="targets read", total=len(targets))
-
-    def called(self, outcome: TargetOutcome) -> None:
-        """Moves the target's line; a target that did not complete leaves one behind."""
-        name = str(outcome)
-        with self._lock:
-            if outcome.status:
-                self._end(name, outcome)
-            elif name in self._under_way:
-                self._progress.update(self._under_way[name], description=describe(outcome))
-            elif len(self._under_way) < _SHOWN_TARGETS:
-                self._under_way[name] = self._progress.add_task(describe(outcome), total=None)
-
-    def doing(self, stage: str) -> None:
-        """Names the stage beside the overall bar."""
-        self._progress.update(self._overall, description=stage)
-
-    def _end(self, name: str, outcome: TargetOutcome) -> None:
-        if name in self._under_way:
-            self._progress.remove_task(self._under_way.pop(name))
-        if outcome.status != COMPLETE:
-            self._progress.console.print(describe(outcome), markup=False, highlight=False)
-        self._progress.advance(self._overall)
 
 
 def describe(outcome: TargetOutcome) -> str:

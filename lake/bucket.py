@@ -188,11 +188,8 @@ class Bucket:
         with self.store.told("cannot be listed", "s3:ListBucket"):
             for page in pages:
                 for found in page.get("Contents", ()):
-                    yield StoredFile(
-                        found["Key"].removeprefix(self._key("")),
-                        found["Size"],
-                        found["LastModified"].timestamp(),
-                    )
+                    path = found["Key"].removeprefix(self._key(""))
+                    yield StoredFile(path, found["Size"], found["LastModified"].timestamp())
 
     def leftovers(self) -> Iterator[Leftover]:
         """Uploads in parts that were never completed, and what this machine's spool still has."""

@@ -20,6 +20,8 @@ from pathlib import Path
 from threading import Lock, Thread
 from typing import IO, Any, Final
 
+from flows.starting import lean_imports
+
 IMAGELAKE: Final = str(Path(sys.executable).with_name("imagelake"))
 """The installed command, for tests of how it starts, is killed, or reads and writes by and by."""
 Ended = subprocess.CompletedProcess[str]
@@ -109,7 +111,8 @@ def _commands(asking: socket.socket) -> dict[str, Any]:
 
 def main() -> None:
     """Becomes each command in turn, in a fork."""
-    import flows.cli
+    with lean_imports():
+        import flows.cli
     import flows.pipeline
     import flows.session
     import flows.status

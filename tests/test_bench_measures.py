@@ -55,7 +55,7 @@ def test_a_child_s_cpu_and_memory_count(tmp_path: Path) -> None:
     spent = json.loads(measured(parent, tmp_path).stdout)
     assert 0.5 <= spent["user"] + spent["system"] < 5
     assert spent["wall"] >= 0.5
-    assert 200 <= spent["peak_mb"] < 300
+    assert 180 <= spent["peak_mb"] < 300  # of either alone at most 140
 
 
 def test_a_command_that_fails_is_no_measurement(tmp_path: Path) -> None:
