@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -157,8 +158,11 @@ def test_harlequin_shown_answers(warehouse: Path) -> None:
     [(count,)] = answer("select count(*) from bi.targets")
     with Terminal(words, folder, client_environment(folder), columns=140) as terminal:
         terminal.sees("Database Connected.", PATIENCE_SECONDS)
-        terminal.type("select 'targets ' || count(*) as n from bi.targets")
-        terminal.sees("bi.targets", PATIENCE_SECONDS)
+        for last in (False, False, True):  # a busy machine: its editor may not be ready yet
+            terminal.type("select 'targets ' || count(*) as n from bi.targets")
+            with nullcontext() if last else suppress(AssertionError):
+                terminal.sees("bi.targets", PATIENCE_SECONDS / 3)
+                break
         terminal.type("\n")  # Ctrl-J runs it
         terminal.sees(f"targets {count}", PATIENCE_SECONDS)
 

@@ -104,7 +104,10 @@ def test_ctrl_c_at_the_prompt_clears_the_line(shell: Shell) -> None:
     terminal.sees("of it")
     terminal.type(CTRL_C)
     terminal.sees(PROMPT)
-    assert ask(terminal, "select 1 as fine;").endswith("fine\n1")
+    shown = ask(terminal, "select 1 as fine;")
+    if not shown.strip():  # a busy machine: the prompt came after what was typed, and drew it anew
+        shown = terminal.sees("\n" + PROMPT)
+    assert shown.endswith("fine\n1")
 
 
 def test_an_error_points_at_its_place_and_ends_nothing(shell: Shell) -> None:
