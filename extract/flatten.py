@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, chain, groupby
+from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
@@ -31,6 +32,7 @@ BATCH_BYTES: Final = 4 << 20
 """Pages are turned into columns together up to this many bytes of JSON: about 3,500 builds."""
 
 Tables = dict[str, pa.Table]
+_arn: Final = attrgetter("arn")
 
 
 def flatten(
@@ -103,7 +105,7 @@ def _last_seen_of_target(
     seen: set[str] | None = None
     for position, page in enumerate(pages):
         builds = _counted_builds(page)
-        page_hashes = {hash(build.arn) for build in builds}
+        page_hashes = set(map(hash, map(_arn, builds)))
         is_new = len(page_hashes) == len(builds) and hashes.isdisjoint(page_hashes)
         if seen is None and not is_new:
             seen = {build.arn for earlier in pages[:position] for build in _counted_builds(earlier)}

@@ -20,6 +20,10 @@ UNDER_WAY_PER_CALL: Final = 4
 """So many listings are under way for each call at a time: enough to fill the waits of throttled ones,
 few enough to bound the open connections (2,000 targets would exceed a process's file limit)."""
 
+FIRST_CALLS: Final = 4
+"""So many calls are under way at first: an endpoint that answers at once would have 16 of them take a
+tenth of the CPU of 100,000 builds from each other until their number has fallen; one that takes its
+time has all of them after two looks."""
 LOOK_SECONDS: Final = 0.1
 """The load is measured for at least so long before the number of calls at a time follows it."""
 BUSY, SPARE, IDLE = 0.95, 0.85, 0.5
@@ -65,7 +69,8 @@ class Width:
     """
 
     def __init__(self, most: int, clocks: Callable[[], tuple[float, float]] | None = None) -> None:
-        self.calls = self._most = most
+        self._most = most
+        self.calls = min(most, FIRST_CALLS)
         self._clocks = clocks or (lambda: (time.monotonic(), time.process_time()))
         self._looked_at = self._clocks()
 

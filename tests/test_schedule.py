@@ -86,7 +86,7 @@ def test_no_targets_are_no_outcomes() -> None:
 
 
 def test_fewer_calls_are_made_where_they_keep_python_busy() -> None:
-    """Down to one; as many as are allowed again where they only wait."""
+    """Few at first, as many as are allowed where they only wait; down to one."""
     now = [0.0, 0.0]  # of the clock, and of the CPU
     width = Width(16, lambda: (now[0], now[1]))
 
@@ -95,7 +95,8 @@ def test_fewer_calls_are_made_where_they_keep_python_busy() -> None:
         width.follow_load()
         return width.calls
 
-    assert calls_after(LOOK_SECONDS / 2, LOOK_SECONDS / 2) == 16  # too soon to tell
+    assert calls_after(LOOK_SECONDS / 2, 0.0) == 4  # too soon to tell
+    assert [calls_after(1.0, 0.0) for _ in range(3)] == [8, 16, 16]
     assert [calls_after(1.0, 1.0) for _ in range(8)] == [12, 9, 6, 4, 3, 2, 1, 1]
     assert calls_after(1.0, 0.9) == 1
     assert [calls_after(1.0, 0.8) for _ in range(3)] == [2, 3, 4]
