@@ -29,6 +29,7 @@ from lake.storage import Lake
 from lake.timeline import pairs_of, read_timeline, timeline_of, with_captures
 from lake.writer import DataFile, Manifest, TablesWriter
 from schemas.captures import TARGET_CAPTURES
+from schemas.image_builds import IMAGE_BUILDS
 from schemas.snapshots import FILTERED, SNAPSHOT_TARGETS, WHOLE
 from schemas.table import SCHEMA_VERSION
 from schemas.tables import DATA_TABLES
@@ -202,11 +203,21 @@ def _sources(
         else:
             files = manifest if run == run_id else _shown(lake, day, run)
             there = state_targets(lake, files[SNAPSHOT_TARGETS.name])
-        with_builds = {key for key, row in there.items() if row["builds"]}
-        versions = {version_of(file.path) for table in DATA_TABLES for file in files[table.name]}
-        yield _Source(
-            day, run, files, targets, with_builds <= targets and versions <= {SCHEMA_VERSION}
-        )
+        yield _Source(day, run, files, targets, _are_whole(files, there, targets))
+
+
+def _are_whole(
+    files: Manifest, there: Mapping[TargetKey, _Row], targets: Collection[TargetKey]
+) -> bool:
+    """Whether all rows of the files are the targets', in files as today's version writes them."""
+    others = any(row["builds"] for key, row in there.items() if key not in targets)
+    written = sum(file.row_count for file in files[IMAGE_BUILDS.name])
+    versions = {version_of(file.path) for table in DATA_TABLES for file in files[table.name]}
+    return (
+        not others
+        and written == sum(row["builds"] or 0 for row in there.values())
+        and versions <= {SCHEMA_VERSION}
+    )
 
 
 def _by_run(rows: Mapping[TargetKey, _Row]) -> dict[tuple[date, str], dict[TargetKey, _Row]]:

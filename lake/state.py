@@ -69,13 +69,15 @@ def current_targets(lake: Lake, content: Mapping[str, Any]) -> list[_Row]:
 
 
 def state_before(lake: Lake) -> Current | None:
-    """The state that the newest record names; None where it names none of today's schema."""
+    """The state that the newest record names; None where it names none as today's version lays it."""
     newest = next(iter(newest_first(commits(lake))), None)
     if newest is None or not newest.state:
         return None
     manifest = manifest_of(read_record(lake, newest), "current")
     versions = {version_of(file.path) for files in manifest.values() for file in files}
-    return Current(newest.state, manifest) if versions == {SCHEMA_VERSION} else None
+    of_runs = [f for table in DATA_TABLES for f in manifest.get(table.name, ())]
+    is_of_today = versions == {SCHEMA_VERSION} and all("/run_id=" in f.path for f in of_runs)
+    return Current(newest.state, manifest) if is_of_today else None
 
 
 def state_targets(lake: Lake, files: Iterable[DataFile]) -> dict[TargetKey, _Row]:

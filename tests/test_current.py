@@ -3,6 +3,7 @@
 import errno
 import os
 import random
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -165,6 +166,29 @@ def test_a_lake_of_an_older_version_reads_its_current_rows_from_the_history(
     with connect(warehouse) as connection:
         assert answers(connection) == in_history(folder)
         assert ("a",) in connection.execute("select arn from current_builds").fetchall()
+
+
+def test_current_rows_in_another_order_are_found_in_the_history(
+    folder: Folder, tmp_path: Path
+) -> None:
+    """As they lay before they lay by run: nothing is taken for empty, and the next commit mends it."""
+    commit_rows(folder, DAYS[0], run_of("a", ["whole", "whole", "whole"]))
+    (record,) = folder.root.glob("_commits/*.json")
+    for part in folder.root.glob("_current/*/state=2*/*/*/*.parquet"):
+        part.rename(part.parents[2] / part.name)
+    tables, _, current = record.read_text().partition('"current"')
+    folders = "/".join(["", f"snapshot_date={DAYS[0]}", r"run_id=[^/]+", "part"])
+    record.write_text(f'{tables}"current"{re.sub(folders, "/part", current)}')
+    warehouse = tmp_path / "imagelake.duckdb"
+    publish(folder, warehouse)
+    with connect(warehouse) as connection:
+        assert answers(connection) == in_history(folder)
+        commit_rows(folder, DAYS[1], run_of("b", ["none", "whole", "filtered"]))
+        assert answers(connection) == in_history(folder)
+    publish(folder, warehouse)
+    with connect(warehouse) as connection:
+        assert len(answers(connection)["current_builds"]) > 0
+        assert answers(connection) == in_history(folder)
 
 
 def test_one_date_among_many_is_read_for_current_rows(folder: Folder, tmp_path: Path) -> None:
