@@ -63,6 +63,7 @@ def build_views(lake: Lake, path: Path, statements: Collection[str], fingerprint
 
 def describe(connection: duckdb.DuckDBPyConnection, lake: Lake, fingerprint: str) -> None:
     """Says of the warehouse what it is, and of each relation and column what it holds."""
+    connection.execute("pragma disable_optimizer")  # a comment takes half the time: 0.06 ms
     connection.execute(_info(lake, fingerprint))
     relations = _relations(connection)
     comments = base_comments() | {INFO: _WAREHOUSE_INFO}
@@ -73,6 +74,7 @@ def describe(connection: duckdb.DuckDBPyConnection, lake: Lake, fingerprint: str
             comments[view.name] = {"": view.comment, **on_columns}
     for name, (kind, _) in relations.items():
         connection.execute(";\n".join(comments_on(name, comments[name], kind)))
+    connection.execute("pragma enable_optimizer")
 
 
 def _relations(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[str, list[str]]]:
