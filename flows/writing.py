@@ -65,17 +65,11 @@ def write(
     targets = shown_targets(outcomes, plan.request, earlier)
     own = {key for key, target in targets.items() if target.shows_own_rows}
     landed_builds: Counter[TargetKey] = Counter()
-    if plan.batches:
-        own_rows: Iterator[Mapping[str, Rows]] = rows_of_batches(
-            lake, plan.batches, own, landed_builds
-        )
-    else:
-        landed = landed_pages(landing_of(parameters, plan))
-        require_all_landed(outcomes, landed)
-        pages = [  # an interrupted run whose pages were taken over may have had other targets too
-            page for page in landed if (page.account_id, page.region) in own
-        ]
-        own_rows = flatten(pages, landed_builds)
+    own_rows: Iterator[Mapping[str, Rows]] = (
+        rows_of_batches(lake, plan.batches, own, landed_builds)
+        if plan.batches
+        else flatten(_own_pages(parameters, plan, outcomes, own), landed_builds)
+    )
     with SnapshotWriter(lake, plan.run) as writer:
         for tables in _own_and_carried(lake, own_rows, targets, earlier, landed_builds):
             writer.append(tables)
@@ -83,11 +77,28 @@ def write(
         status = COMPLETE if all(target.is_read for target in shown) else PARTIAL
         writer.append({"snapshot_targets": _targets_table(shown)})
         context = _context(parameters, plan, lake, targets, landed_builds)
-        warnings = require_right({table: writer.finish(table) for table in CHECKED}, context)
+        finished = {table: writer.finish(table) for table in CHECKED}
+        pa.default_memory_pool().release_unused()  # before the checks need theirs
+        warnings = require_right(finished, context)
         writer.append({"snapshots": _snapshot_table(parameters, plan, writer, status, warnings)})
         return Written(
             writer.publish(), shown, status, earlier.run_id if earlier else None, tuple(warnings)
         )
+
+
+def _own_pages(
+    parameters: SnapshotParameters,
+    plan: Plan,
+    outcomes: Sequence[TargetOutcome],
+    own: set[TargetKey],
+) -> list[LandedPage]:
+    """The landed pages of the targets that show this run's rows, held by nobody else.
+
+    An interrupted run whose pages were taken over may have had other targets too.
+    """
+    landed = landed_pages(landing_of(parameters, plan))
+    require_all_landed(outcomes, landed)
+    return [page for page in landed if (page.account_id, page.region) in own]
 
 
 def _context(
