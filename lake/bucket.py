@@ -151,14 +151,14 @@ class Bucket:
         except LeaseError as error:
             raise StorageError(f"--lake {self.uri!r}: {error}") from error
 
-    def link(self, path: str, to: str) -> None:
-        """A copy that S3 makes."""
+    def copy(self, path: str, to: str) -> None:
+        """S3 makes it."""
         with self.store.told("cannot be written", "s3:PutObject", path):
             self.store.copy(self._key(path), self._key(to))
 
     def move(self, path: str, to: str) -> None:
         """A copy, then the removal."""
-        self.link(path, to)
+        self.copy(path, to)
         self.remove([path])
 
     def read(self, path: str) -> bytes:

@@ -3,7 +3,8 @@
 The newest record names their state, so that they change at the instant at which the run shows.
 Reading them costs the same however long the history is; the views say what they are
 (`schemas/views/current_targets.sql`), and every commit derives them from the state before it. They
-lie by the run that captured them: nearly always a run's files are current as they are.
+lie by the run that captured them: nearly always a run's files are current as they are. Each run whose
+capture of some target is still its newest has files of its own.
 """
 
 from __future__ import annotations
@@ -66,6 +67,9 @@ def _derive(
     before: Current | None,
     without: Collection[date],
 ) -> Current:
+    if before is not None:
+        told = {t.name: before.manifest[t.name] for t in TARGET_TABLES if t.name in before.manifest}
+        _require_whole(lake, told)
     old = {} if before is None else state_targets(lake, before.manifest["snapshot_targets"])
     own = _captures_of(lake, manifest, snapshot_date, run_id)
     chosen, doubtful = _choose(old, own, snapshot_date)
@@ -156,7 +160,7 @@ def _write(
     state = Run.begin(datetime.now(UTC)).run_id
     files: dict[str, list[DataFile]] = {table.name: [] for table in DATA_TABLES}
     for source in _sources(lake, chosen, run_id, manifest, before, old):
-        take = _links if source.is_whole else _copies
+        take = _whole_files if source.is_whole else _own_rows
         for name, taken in take(lake, state, source).items():
             files[name] += taken
     schemas = {table.name: table.whole_schema for table in TARGET_TABLES}
@@ -252,24 +256,24 @@ def _require_whole(lake: Lake, manifest: Manifest) -> None:
                     raise OSError(f"{lake.uri}/{file.path}: its content was changed")
 
 
-def _links(lake: Lake, state: str, source: _Source) -> Manifest:
-    """The very files, under the state's paths too.
+def _whole_files(lake: Lake, state: str, source: _Source) -> Manifest:
+    """Copies of the files as they are.
 
     Writing their rows anew took an eighth of a run's CPU, and on S3 as many uploads again.
     """
-    linked: dict[str, tuple[DataFile, ...]] = {}
+    copied: dict[str, tuple[DataFile, ...]] = {}
     for table in DATA_TABLES:
         folder = source.folder(table.name, state)
         filled = [file for file in source.files[table.name] if file.row_count]
         names = [replace(f, path=part_path(folder, n)) for n, f in enumerate(filled)]
         for file, name in zip(filled, names, strict=True):
-            lake.link(file.path, name.path)
-        linked[table.name] = tuple(names)
-    return linked
+            lake.copy(file.path, name.path)
+        copied[table.name] = tuple(names)
+    return copied
 
 
-def _copies(lake: Lake, state: str, source: _Source) -> Manifest:
-    """The targets' rows in files of the state's own, with today's columns."""
+def _own_rows(lake: Lake, state: str, source: _Source) -> Manifest:
+    """The targets' rows alone, with today's columns."""
     places = {t.name: (source.folder(t.name, state), t.arrow_schema) for t in DATA_TABLES}
     with TablesWriter(lake, places) as writer:
         for table in DATA_TABLES:

@@ -101,20 +101,14 @@ class Folder:
         sync(self.path(path).parent)
         return StoredFile(path, size_bytes)
 
-    def link(self, path: str, to: str) -> None:
-        """A hard link; a copy where the system allows none, such as to a file of somebody else's."""
-        source, target = self.path(path), self.path(to)
-        self._make_folder(target.parent)
+    def copy(self, path: str, to: str) -> None:
+        """A copy of the bytes, which the kernel makes: a link would share what damages either."""
+        staged = self.stage(to)
         try:
-            os.link(source, target)
-        except OSError:
-            staged = self.stage(to)
-            try:
-                copyfile(source, staged)
-                self.publish(staged, to)
-            finally:
-                staged.unlink(missing_ok=True)
-        sync(target.parent)
+            copyfile(self.path(path), staged)
+            self.publish(staged, to)
+        finally:
+            staged.unlink(missing_ok=True)
 
     def unstage(self, folder: str) -> None:
         """Removes unfinished files, and the folders that this leaves empty."""

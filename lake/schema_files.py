@@ -5,7 +5,15 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lake.run import changes_schema_path, schema_path, state_schema_path, version_of
+from lake.run import (
+    SCHEMA_RUN,
+    changes_schema_path,
+    part_path,
+    schema_path,
+    state_folder,
+    state_schema_path,
+    version_of,
+)
 from lake.state import TARGET_TABLES
 from lake.storage import Lake
 from schemas.captures import CAPTURE_DIFFERENCES
@@ -35,6 +43,8 @@ def write_schema_files(lake: Lake) -> list[int]:
     }
     if lacking:
         lake.make()
+        # views that look where current rows lay before they lay by run are to fail, not to find none
+        lake.remove(part_path(state_folder(table.name, SCHEMA_RUN), 0) for table in DATA_TABLES)
     for path, schema in lacking.items():
         staged = lake.stage(path)
         pq.write_table(schema.empty_table(), staged)

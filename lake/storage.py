@@ -104,8 +104,8 @@ class Lake(Protocol):
     def publish(self, staged: Path, path: str) -> StoredFile:
         """Makes the staged file durable and shows it under `path`, replacing what is there."""
 
-    def link(self, path: str, to: str) -> None:
-        """Shows a file of the lake under another path too, durably. Raises FileNotFoundError."""
+    def copy(self, path: str, to: str) -> None:
+        """Shows a copy of a file of the lake, byte for byte and durable. Raises FileNotFoundError."""
 
     def unstage(self, folder: str) -> None:
         """Removes what was staged, and never published, below the folders whose paths begin so."""

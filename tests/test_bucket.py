@@ -68,13 +68,13 @@ def test_a_moved_file_is_under_its_new_path_only(bucket: Bucket) -> None:
         bucket.move("a/pages", "d/pages")
 
 
-def test_a_linked_file_is_under_both_paths(bucket: Bucket) -> None:
+def test_a_copied_file_is_under_both_paths(bucket: Bucket) -> None:
     put(bucket, "a/part", b"content")
-    bucket.link("a/part", "b/part")
+    bucket.copy("a/part", "b/part")
     assert list(bucket.files("")) == [StoredFile("a/part", 7), StoredFile("b/part", 7)]
     assert bucket.read("b/part") == b"content"
     with pytest.raises(FileNotFoundError):
-        bucket.link("c/part", "d/part")
+        bucket.copy("c/part", "d/part")
 
 
 def test_a_move_asks_for_the_owner_and_encrypts_as_every_write(

@@ -1,7 +1,5 @@
 """The current rows, kept in files of their own, are those that the views find in the history."""
 
-import errno
-import os
 import random
 import re
 from collections.abc import Sequence
@@ -10,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -231,34 +230,55 @@ def own_file(folder: Folder, run: Run) -> Path:
 
 
 def test_a_run_s_files_are_current_as_they_are(folder: Folder) -> None:
-    """Nothing is written twice: not what the run wrote, nor what stands of those before it."""
+    """Copies, byte for byte: of what the run wrote, and of what stands of those before it."""
     first = commit_rows(folder, DAYS[0], run_of("a", ["whole", "whole", "whole"]))
     (current,) = current_files(folder)
-    assert current.samefile(own_file(folder, first))
+    assert current.read_bytes() == own_file(folder, first).read_bytes()
     second = commit_rows(folder, DAYS[1], run_of("b", ["whole", "whole", "none"]))
     before, new = current_files(folder)
-    assert new.samefile(own_file(folder, second))
+    assert new.read_bytes() == own_file(folder, second).read_bytes()
     assert pq.read_table(before, partitioning=None)["region"].unique().to_pylist() == ["x"]
+    old = before.read_bytes()
     third = commit_rows(folder, DAYS[2], run_of("c", ["whole", "whole", "part"]))
     kept, new = current_files(folder)
-    assert kept.samefile(before)
-    assert not new.samefile(own_file(folder, third))  # it has rows of a target read in part
+    assert kept.read_bytes() == old
+    assert new.read_bytes() != own_file(folder, third).read_bytes()  # one target was read in part
+    assert set(pq.read_table(new, partitioning=None)["region"].to_pylist()) == {
+        "us-east-1",
+        "eu-west-1",
+    }
 
 
-def test_current_rows_are_copied_where_the_system_allows_no_link(
-    folder: Folder, monkeypatch: pytest.MonkeyPatch
+def test_a_damaged_file_of_the_history_leaves_its_current_rows_as_they_are(
+    folder: Folder, tmp_path: Path
 ) -> None:
-    """Linux refuses a link to a file of somebody else's: two people may share a lake."""
-    link = os.link
+    """They are copies: neither the next commit nor what it shows depends on the damaged file."""
+    run = commit_rows(folder, DAYS[0], run_of("a", ["whole", "whole", "whole"]))
+    warehouse = tmp_path / "imagelake.duckdb"
+    publish(folder, warehouse)
+    query = "select * from current_builds where snapshot_date = ? and region = 'x' order by all"
+    with connect(warehouse) as connection:
+        before = connection.execute(query, [DAYS[0]]).fetchall()
+        with own_file(folder, run).open("r+b") as file:
+            file.truncate(100)
+        commit_rows(folder, DAYS[1], run_of("b", ["none", "whole", "none"]))
+        commit_rows(folder, DAYS[2], run_of("c", ["whole", "none", "none"]))
+        assert connection.execute(query, [DAYS[0]]).fetchall() == before != []
 
-    def refused(source: Path, target: Path) -> None:
-        if "/_current/" in str(target):
-            raise PermissionError(errno.EPERM, "Operation not permitted")
-        link(source, target)
 
-    monkeypatch.setattr(os, "link", refused)
-    own = own_file(folder, commit_rows(folder, DAYS[0], run_of("a", ["whole", "whole", "whole"])))
-    (current,) = current_files(folder)
-    assert not current.samefile(own)
-    assert current.read_bytes() == own.read_bytes()
-    assert [path for path in folder.root.rglob("*") if ".tmp-" in path.name] == []
+@pytest.mark.parametrize("name", ["snapshot_targets", "target_captures"])
+def test_a_state_s_word_of_targets_that_was_changed_is_not_carried_on(
+    folder: Folder, tmp_path: Path, name: str
+) -> None:
+    """The next commit derives it from the history."""
+    commit_rows(folder, DAYS[0], run_of("a", ["whole", "whole", "whole"]))
+    (path,) = folder.root.glob(f"_current/{name}/state=2*/*.parquet")
+    told = pq.read_table(path, partitioning=None)
+    changed = pa.repeat(pa.scalar("somebody else's"), told.num_rows)
+    position = told.column_names.index("account_id")
+    pq.write_table(told.set_column(position, told.schema.field("account_id"), changed), path)
+    commit_rows(folder, DAYS[1], run_of("b", ["none", "whole", None]))
+    warehouse = tmp_path / "imagelake.duckdb"
+    publish(folder, warehouse)
+    with connect(warehouse) as connection:
+        assert answers(connection) == in_history(folder)
