@@ -20,7 +20,7 @@ import typer
 
 from flows import cli_asking, cli_export, cli_report, cli_serving, cli_superset, cli_upkeep
 from flows.deploying import OF_ONE_RUN
-from flows.mistakes import INTERRUPTED_STATUS, errors_in_one_line
+from flows.mistakes import EXIT_COMMITTED_IN_PART, INTERRUPTED_STATUS, errors_in_one_line
 from flows.options import ConfigFile, load, with_parameter_options
 from flows.parameters import LakeParameters, ParameterError, SnapshotParameters
 from flows.terminal import say, show
@@ -87,11 +87,10 @@ def _run(
     if parameters.dask_scheduler:
         beyond.require_usable(parameters)
     if track or tracking.is_configured():
-        summary = _take_tracked(parameters, is_temporary=not tracking.is_configured())
-    else:
-        sys.stderr.write("not tracked by Prefect (no PREFECT_API_URL; see --track)\n")
-        summary = _take_untracked(parameters)
-        show(lines(summary, parameters.lake, str(parameters.warehouse)))
+        raise typer.Exit(_take_tracked(parameters, is_temporary=not tracking.is_configured()))
+    sys.stderr.write("not tracked by Prefect (no PREFECT_API_URL; see --track)\n")
+    summary = _take_untracked(parameters)
+    show(lines(summary, parameters.lake, str(parameters.warehouse)))
     raise typer.Exit(exit_status(summary))
 
 
@@ -128,8 +127,10 @@ def _take_untracked(parameters: SnapshotParameters) -> Summary:
         return observed(take, say)
 
 
-def _take_tracked(parameters: SnapshotParameters, *, is_temporary: bool) -> Summary:
+def _take_tracked(parameters: SnapshotParameters, *, is_temporary: bool) -> int:
+    """Takes the snapshot as a run of the flow; its exit status."""
     from flows import tracking
+    from flows.summary import exit_status
 
     if is_temporary:
         sys.stderr.write("starting a temporary Prefect server (about 20 s)\n")
@@ -143,7 +144,15 @@ def _take_tracked(parameters: SnapshotParameters, *, is_temporary: bool) -> Summ
 
     with spared():
         state: State[Summary] = snapshot(parameters, return_state=True)  # type: ignore[assignment]  # the flow returns a state, which Prefect hands on as its own
-    return state.result()
+    from prefect.exceptions import MissingResult
+
+    try:
+        return exit_status(state.result())
+    except (
+        MissingResult
+    ):  # the API took the state, answered too late, and gave it back without data
+        say(f"Prefect's API took long to answer; the run ended {state.name}: {state.message}")
+        return 0 if state.name == "Completed" else EXIT_COMMITTED_IN_PART
 
 
 app.command("run")(with_parameter_options(_run, SnapshotParameters))

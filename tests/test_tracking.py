@@ -1,9 +1,12 @@
 """A run is tracked where a Prefect API is configured, and only there."""
 
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from flows.cli import main
 from flows.tracking import is_configured
 
 URL = "http://127.0.0.1:4200/api"
@@ -63,3 +66,28 @@ def test_a_broken_file_of_profiles_configures_none(home: Path) -> None:
     """Prefect itself will say what is wrong with it; a run goes untracked."""
     (home / "profiles.toml").write_text("active = [")
     assert not is_configured({"PREFECT_HOME": str(home)})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "status"), [("Completed", 0), ("PartialSuccess", 3)])
+def test_an_api_that_answers_too_late_hides_no_run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, status: int
+) -> None:
+    """Prefect tries again, and gets the state that the API has: it is without the run's summary."""
+    from prefect.client.schemas.objects import State
+    from prefect.states import Completed
+
+    import flows.snapshot
+
+    given_back: State[Any] = Completed(
+        name=name, message="1 of 2 targets not read whole", data=None
+    )
+    monkeypatch.setenv("PREFECT_API_URL", URL)
+    monkeypatch.setattr("flows.tracking.require_reachable", lambda: None)
+    monkeypatch.setattr(flows.snapshot, "snapshot", lambda *_, **__: given_back)
+    monkeypatch.setattr(sys, "argv", ["imagelake", "run"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == status
+    told = f"the run ended {name}: 1 of 2 targets not read whole"
+    assert capsys.readouterr().err.endswith(f"{told}\n")
