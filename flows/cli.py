@@ -148,9 +148,7 @@ def _take_tracked(parameters: SnapshotParameters, *, is_temporary: bool) -> int:
 
     try:
         return exit_status(state.result())
-    except (
-        MissingResult
-    ):  # the API took the state, answered too late, and gave it back without data
+    except MissingResult:  # the API had the state before it was sent again, and knows no summary
         say(f"Prefect's API took long to answer; the run ended {state.name}: {state.message}")
         return 0 if state.name == "Completed" else EXIT_COMMITTED_IN_PART
 

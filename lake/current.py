@@ -203,25 +203,20 @@ def _sources(
         if before is not None and run != run_id and targets <= of_old.get((day, run), {}).keys():
             files = _of_run(before, day, run)
             _require_whole(lake, files)
-            there: Mapping[TargetKey, _Row] = of_old[day, run]
         else:
             files = manifest if run == run_id else _shown(lake, day, run)
-            there = state_targets(lake, files[SNAPSHOT_TARGETS.name])
-        yield _Source(day, run, files, targets, _are_whole(files, there, targets))
+        yield _Source(day, run, files, targets, _are_whole(files, rows.values()))
 
 
-def _are_whole(
-    files: Manifest, there: Mapping[TargetKey, _Row], targets: Collection[TargetKey]
-) -> bool:
-    """Whether all rows of the files are the targets', in files as today's version writes them."""
-    others = any(row["builds"] for key, row in there.items() if key not in targets)
+def _are_whole(files: Manifest, captures: Collection[_Row]) -> bool:
+    """Whether all rows of the files are the captures', in files as today's version writes them.
+
+    A capture tells its builds, and every row is of a build: those of others would be more.
+    """
     written = sum(file.row_count for file in files[IMAGE_BUILDS.name])
     versions = {version_of(file.path) for table in DATA_TABLES for file in files[table.name]}
-    return (
-        not others
-        and written == sum(row["builds"] or 0 for row in there.values())
-        and versions <= {SCHEMA_VERSION}
-    )
+    told = sum(row["builds"] or 0 for row in captures)
+    return written == told and versions <= {SCHEMA_VERSION}
 
 
 def _by_run(rows: Mapping[TargetKey, _Row]) -> dict[tuple[date, str], dict[TargetKey, _Row]]:

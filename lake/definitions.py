@@ -7,7 +7,7 @@ run in effect when the transaction began, so that all tables of a query agree.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from lake.assembly import RUNS, assembled
@@ -23,7 +23,7 @@ from schemas.image_builds import IMAGE_BUILDS
 from schemas.image_containers import IMAGE_CONTAINERS
 from schemas.image_region_failures import IMAGE_REGION_FAILURES
 from schemas.snapshots import SNAPSHOT_TARGETS
-from schemas.table import SCHEMA_VERSION, Table
+from schemas.table import PATH_COLUMNS, SCHEMA_VERSION, Table
 from schemas.tables import TABLES
 from schemas.view import View, macros, views
 
@@ -45,8 +45,10 @@ READERS_OF_CAPTURES: Final = {
 }
 """Views and macros that join a table to the runs of some captures, and that table."""
 
-RUN_KEYS: Final = ("snapshot_date", "run_id")
-"""The columns of the paths of a run's files."""
+RUN_KEYS: Final = {column.name: column.sql_type for column in PATH_COLUMNS}
+"""The columns of the paths of a run's files, and their types."""
+STATE_KEY: Final = {"state": "VARCHAR"}
+"""That of the current rows, before a run's where they lie by run."""
 _VISIBLE_RUNS: Final = {
     "": "The run that shows for each date, by the commit records. Grain: one row a snapshot_date.",
     "snapshot_date": "The UTC date.",
@@ -148,7 +150,7 @@ def _current_view(lake: Lake, table: Table) -> str:
     small query spends most of its time on planning this: nest it no deeper.
     """
     names = ", ".join(column.name for column in table.documented_columns)
-    keys = ("state",) if table in TARGET_TABLES else ("state", *RUN_KEYS)
+    keys = STATE_KEY if table in TARGET_TABLES else STATE_KEY | RUN_KEYS
     pattern = "/".join([CURRENT, table.name, *("*" for _ in keys), parts_glob(SCHEMA_VERSION)])
     return f"""select {names}
 from (
@@ -241,10 +243,10 @@ def scan(lake: Lake, *patterns: str) -> str:
     return scan_of(*(lake.glob(pattern) for pattern in patterns))
 
 
-def scan_of(*patterns: str, keys: Sequence[str] = RUN_KEYS) -> str:
+def scan_of(*patterns: str, keys: Mapping[str, str] = RUN_KEYS) -> str:
     """As `scan`, the patterns being whole locations; `keys` are the columns of their paths."""
     listed = ", ".join(text(pattern) for pattern in patterns)
-    types = ", ".join(f"'{k}': {'DATE' if k == 'snapshot_date' else 'VARCHAR'}" for k in keys)
+    types = ", ".join(f"'{name}': {sql_type}" for name, sql_type in keys.items())
     return f"read_parquet([{listed}], hive_partitioning = true, hive_types = {{{types}}})"
 
 

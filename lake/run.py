@@ -95,10 +95,9 @@ def state_run_folder(table: str, state: str, snapshot_date: date, run_id: str) -
     return f"{state_folder(table, state)}/{_partition(snapshot_date.isoformat(), run_id)}"
 
 
-def state_schema_path(table: str, is_by_run: bool) -> str:
-    """The file without rows of the current rows of a table: never removed."""
-    folder = state_folder(table, SCHEMA_RUN)
-    return part_path(f"{folder}/{_partition(SCHEMA_DATE, SCHEMA_RUN)}" if is_by_run else folder, 0)
+def state_schema_path(table: str) -> str:
+    """The file without rows of the current rows of a data table: never removed."""
+    return part_path(f"{state_folder(table, SCHEMA_RUN)}/{_partition(SCHEMA_DATE, SCHEMA_RUN)}", 0)
 
 
 def changes_folder(snapshot_date: date, run_id: str) -> str:

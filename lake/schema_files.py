@@ -35,9 +35,9 @@ def write_schema_files(lake: Lake) -> list[int]:
     }
     schemas[changes_schema_path()] = CAPTURE_DIFFERENCES.arrow_schema
     for table in DATA_TABLES:
-        schemas[state_schema_path(table.name, is_by_run=True)] = table.arrow_schema
+        schemas[state_schema_path(table.name)] = table.arrow_schema
     for table in TARGET_TABLES:
-        schemas[state_schema_path(table.name, is_by_run=False)] = table.whole_schema
+        schemas[part_path(state_folder(table.name, SCHEMA_RUN), 0)] = table.whole_schema
     lacking = {
         path: schema for path, schema in schemas.items() if not _is_alike(lake, path, schema)
     }
