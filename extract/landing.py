@@ -15,7 +15,6 @@ from datetime import datetime
 from io import BufferedWriter
 from pathlib import Path
 from threading import Lock
-from types import TracebackType
 from typing import Final, NamedTuple, Self
 
 import pyarrow as pa
@@ -150,12 +149,7 @@ class LandingWriter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _begin_file(self) -> BufferedWriter:

@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from contextvars import copy_context
 from datetime import UTC, date, datetime
 from threading import Event, Lock, Thread
-from types import TracebackType
 from typing import Final, Self, cast
 from uuid import UUID
 
@@ -105,12 +104,7 @@ class Progress:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._is_over.set()
         if self._thread is not None:
             self._thread.join(LAST_SECONDS)

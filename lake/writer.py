@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from hashlib import file_digest
 from math import ceil
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, Self, TypeAlias
 
 import pyarrow as pa
@@ -95,12 +94,7 @@ class TablesWriter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         with ExitStack() as every:  # one that fails does not keep the others from ending
             for writer in self._tables.values():
                 every.callback(writer.abandon)
