@@ -1,15 +1,15 @@
 """From a page's bytes to typed elements: nothing that was sent is dropped on the way.
 
 The elements' types are derived from the tables' columns, so a member is either covered by a column
-or unknown. A page is first decoded strictly, with types that refuse unknown members: the usual case,
-and fast. Only where that fails is each element taken apart by itself, and whatever has no column, or
-does not fit its column, is kept as JSON in the element's `extra`.
+or unknown. A page is first decoded strictly, with types that refuse unknown members. Only where that
+fails is each element taken apart by itself, and whatever has no column, or does not fit its column,
+is kept as JSON in the element's `extra`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 from uuid import uuid4
 
@@ -17,14 +17,17 @@ import msgspec
 import pyarrow as pa
 from msgspec import Raw
 
+from extract.parse import is_instant, microseconds
 from schemas.table import INSTANT, TAGS, TEXT, Table
 from schemas.tables import DATA_TABLES
 
 Element = Any
 """An instance of a derived type: attributes are named as the API's members, and `extra_`."""
 
+LISTED: Final = "imageSummaryList"
 EXTRA_MEMBER: Final = "extra_"
-_EXTRA_KEY: Final = uuid4().hex  # what `extra_` is called in JSON: nothing that anyone can send
+EXTRA_KEY: Final = uuid4().hex
+"""What `extra_` is called in JSON: nothing that anyone can send."""
 
 _WIRE_TYPES: Final[dict[pa.DataType, Any]] = {
     TEXT: str,
@@ -103,9 +106,23 @@ def decode_page(body: bytes) -> list[Element]:
         elements: list[Element] = _page_decoder.decode(body).imageSummaryList or []
     except msgspec.MsgspecError:
         return _decode_each(body)
-    if None in [element.arn for element in elements]:
+    if not all(map(_is_to_the_letter, elements)):
         return _decode_each(body)
     return elements
+
+
+def refitted(builds: list[Element]) -> bytes:
+    """A page of these builds as JSON of the columns' types: `tags` as pairs, `extra` by EXTRA_KEY."""
+    for build in builds:
+        if build.tags is not None:
+            pairs = sorted(build.tags.items())
+            build.tags = [{"key": key, "value": value} for key, value in pairs]
+    return msgspec.json.encode({LISTED: builds})
+
+
+def _is_to_the_letter(build: Element) -> bool:
+    """Whether it has an ARN, which its children name, and an instant holds each of its times."""
+    return build.arn is not None and all(is_instant(getattr(build, name)) for name in INSTANTS)
 
 
 def _decode_each(body: bytes) -> list[Element]:
@@ -142,6 +159,11 @@ def _decode_build(item: Raw) -> Element:
     build, rest = _fit(item, BUILD)
     if build.arn is None:
         _keep_children_in(rest, build, item)
+    for name in INSTANTS:
+        if not is_instant(seconds := getattr(build, name)):
+            rest[name] = _members_of(item)[name]
+            if microseconds(seconds) is None:
+                setattr(build, name, None)
     build.extra_ = _to_json(rest)
     return build
 
@@ -211,10 +233,10 @@ _MEMBERS: Final[dict[tuple[type, str], type[msgspec.Struct]]] = {}
 _LIST_ELEMENTS: Final[dict[tuple[type, str], type[msgspec.Struct]]] = {}
 
 
-def _wire_paths(tables: Iterable[Table]) -> dict[str, Any]:
-    """Every member path that some column holds to the letter, with its type on the wire."""
+def _wire_paths(tables: Iterable[Table]) -> dict[str, pa.DataType]:
+    """Every member path that some column holds to the letter, with the column's type."""
     return {
-        f"{element}.{column.source}".strip("."): _WIRE_TYPES[column.type]
+        f"{element}.{column.source}".strip("."): column.type
         for table in tables
         for element in table.elements
         for column in table.columns
@@ -222,27 +244,40 @@ def _wire_paths(tables: Iterable[Table]) -> dict[str, Any]:
     }
 
 
-def _derive(name: str, paths: dict[str, Any], is_element: bool) -> type[msgspec.Struct]:
-    """The type of an object whose members are the first segments of `paths`."""
-    members: dict[str, dict[str, Any]] = {}
-    for path, wire_type in paths.items():
+def grouped(paths: dict[str, pa.DataType]) -> Iterator[tuple[str, bool, dict[str, pa.DataType]]]:
+    """The members that paths begin with: name, whether it is a list, and the paths below it.
+
+    A member that is a value has the path "" below it.
+    """
+    members: dict[str, dict[str, pa.DataType]] = {}
+    for path, kind in paths.items():
         head, _, tail = path.partition(".")
-        members.setdefault(head, {})[tail] = wire_type
+        members.setdefault(head, {})[tail] = kind
+    for head, below in members.items():
+        yield head.removesuffix("[]"), head.endswith("[]"), below
+
+
+def _derive(name: str, paths: dict[str, pa.DataType], is_element: bool) -> type[msgspec.Struct]:
+    """The type of an object whose members are the first segments of `paths`."""
     nested: dict[str, tuple[type[msgspec.Struct], bool]] = {}
     fields: list[tuple[str, Any, Any]] = []
-    for head, tails in members.items():
-        member, is_list = head.removesuffix("[]"), head.endswith("[]")
-        if "" in tails:
-            plain = list[str | None] if is_list else tails[""]
+    for member, is_list, below in grouped(paths):
+        if "" in below:
+            plain = list[str | None] if is_list else _WIRE_TYPES[below[""]]
             fields.append((member, plain | None, None))
         else:
-            kind = _derive(member[0].upper() + member[1:], tails, is_list)
+            kind = _derive(member[0].upper() + member[1:], below, is_list)
             nested[member] = (kind, is_list)
             fields.append((member, (list[kind] if is_list else kind) | None, None))  # type: ignore[valid-type]  # a type made at run time
     if is_element:
         fields.append((EXTRA_MEMBER, str | None, None))
     derived = msgspec.defstruct(
-        name, fields, rename={EXTRA_MEMBER: _EXTRA_KEY}, forbid_unknown_fields=True, gc=False
+        name,
+        fields,
+        rename={EXTRA_MEMBER: EXTRA_KEY},
+        forbid_unknown_fields=True,
+        omit_defaults=True,
+        gc=False,
     )
     for member, (kind, is_list) in nested.items():
         (_LIST_ELEMENTS if is_list else _MEMBERS)[derived, member] = kind
@@ -250,9 +285,12 @@ def _derive(name: str, paths: dict[str, Any], is_element: bool) -> type[msgspec.
 
 
 def _page_of(kind: Any) -> Any:
-    return msgspec.defstruct("Page", [("imageSummaryList", list[kind] | None, None)])
+    return msgspec.defstruct("Page", [(LISTED, list[kind] | None, None)])
 
 
-BUILD: Final = _derive("Build", _wire_paths(DATA_TABLES), is_element=True)
+WIRE_PATHS: Final = _wire_paths(DATA_TABLES)
+INSTANTS: Final = [path for path, kind in WIRE_PATHS.items() if kind == INSTANT]
+"""The members that are times, all of them a build's own."""
+BUILD: Final = _derive("Build", WIRE_PATHS, is_element=True)
 _page_decoder: Final = msgspec.json.Decoder(_page_of(BUILD))
 _raw_page_decoder: Final = msgspec.json.Decoder(_page_of(Raw))

@@ -9,19 +9,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate, chain, groupby
-from operator import attrgetter
-from typing import Any, Final
+from itertools import chain, groupby, pairwise
+from typing import Final
 
-import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
-from msgspec.structs import astuple
 
 from extract.asks import LIST_BUILDS
-from extract.decode import Element, decode_page
+from extract.decode import EXTRA_KEY
 from extract.landing import LandedPage
 from extract.parse import PARSERS, epoch_seconds
+from extract.reading import BuildReader, counted, member, tags_of
 from schemas.image_amis import IMAGE_AMIS
 from schemas.image_builds import IMAGE_BUILDS
 from schemas.image_containers import IMAGE_CONTAINERS
@@ -32,7 +30,7 @@ BATCH_BYTES: Final = 4 << 20
 """Pages are turned into columns together up to this many bytes of JSON: about 3,500 builds."""
 
 Tables = dict[str, pa.Table]
-_arn: Final = attrgetter("arn")
+Columns = dict[str, pa.Array]
 
 
 def flatten(
@@ -43,183 +41,169 @@ def flatten(
     Only the pages of a target's last attempt count. Where a target lists an ARN twice, the last
     seen is kept. `listed` gains, by account and region, the builds that count of the pages read.
     """
-    batch = _Batch()
-    for page, builds in _last_seen_builds(pages):
+    reader = BuildReader()
+    last_seen = _LastSeen(reader)
+    for batch in _batches(_pages_that_count(pages), reader):
+        lists = reader.read([page.read_body() for page in batch])
+        builds, page_of = lists.flatten(), pc.list_parent_indices(lists)
+        kept = last_seen.of(batch, lists)
         if listed is not None:
-            listed[page.account_id, page.region] += len(builds)
-        batch.add(page, builds)
-        if batch.size_bytes >= BATCH_BYTES:
-            yield _tables_of(batch)
-            batch = _Batch()
-    if batch.builds:
-        yield _tables_of(batch)
+            for page, are_kept in zip(batch, kept, strict=True):
+                listed[page.account_id, page.region] += sum(are_kept)
+        if not all(map(all, kept)):
+            is_kept = pa.array(chain.from_iterable(kept), pa.bool_())
+            builds, page_of = builds.filter(is_kept), page_of.filter(is_kept)
+        if len(builds):
+            yield _tables_of(_Elements(builds), _of_pages(batch, page_of))
 
 
-@dataclass
-class _Batch:
-    """Builds and the pages that they came in, with how many came in each."""
-
-    builds: list[Element] = field(default_factory=list)
-    pages: list[LandedPage] = field(default_factory=list)
-    counts: list[int] = field(default_factory=list)
-    size_bytes: int = 0
-
-    def add(self, page: LandedPage, builds: list[Element]) -> None:
-        self.builds += builds
-        self.pages.append(page)
-        self.counts.append(len(builds))
-        self.size_bytes += page.body_bytes
-
-    def of_pages(self, types: dict[str, pa.DataType]) -> list[pa.Array]:
-        """What is known of the pages, for each build: their members of these names and types."""
-        page, _ = _parents(self.counts)
-        known = (pa.array([getattr(p, name) for p in self.pages], t) for name, t in types.items())
-        return [column.take(page) for column in known]
-
-
-def _last_seen_builds(pages: Iterable[LandedPage]) -> Iterator[tuple[LandedPage, list[Element]]]:
-    def target(page: LandedPage) -> tuple[str, str]:
-        return page.account_id, page.region
-
-    for _, group in groupby(sorted(pages, key=target), key=target):
+def _pages_that_count(pages: Iterable[LandedPage]) -> Iterator[LandedPage]:
+    """The pages of builds of each target's last attempt, the last first."""
+    for _, group in groupby(sorted(pages, key=_target), key=_target):
         of_target = list(group)
         last_attempt = max(page.attempt for page in of_target)
-        yield from _last_seen_of_target(
-            [
-                page
-                for page in reversed(of_target)
-                if page.attempt == last_attempt and page.operation == LIST_BUILDS
-            ]
-        )
+        for page in reversed(of_target):
+            if page.attempt == last_attempt and page.operation == LIST_BUILDS:
+                yield page
 
 
-def _last_seen_of_target(
-    pages: Sequence[LandedPage],
-) -> Iterator[tuple[LandedPage, list[Element]]]:
-    """`pages` from the last to the first.
+def _batches(pages: Iterable[LandedPage], reader: BuildReader) -> Iterator[list[LandedPage]]:
+    batch: list[LandedPage] = []
+    size_bytes = 0
+    for page in pages:
+        batch.append(page)
+        size_bytes += page.body_bytes
+        if size_bytes >= BATCH_BYTES or not reader.has_learned:
+            yield batch
+            batch, size_bytes = [], 0
+    if batch:
+        yield batch
+
+
+def _target(page: LandedPage) -> tuple[str, str]:
+    return page.account_id, page.region
+
+
+class _LastSeen:
+    """Which builds are the last that their target sent of their ARN; a target's last page comes first.
 
     ARNs are met by their hash, which keeps a million of them in 70 MB; only when a hash comes twice
     are the ARNs themselves gathered, by reading the pages before once more.
     """
-    hashes: set[int] = set()
-    seen: set[str] | None = None
-    for position, page in enumerate(pages):
-        builds = _counted_builds(page)
-        page_hashes = set(map(hash, map(_arn, builds)))
-        is_new = len(page_hashes) == len(builds) and hashes.isdisjoint(page_hashes)
-        if seen is None and not is_new:
-            seen = {build.arn for earlier in pages[:position] for build in _counted_builds(earlier)}
-        if seen is not None:
-            builds = _unseen(builds, seen)
-        hashes |= page_hashes
-        yield page, builds
+
+    def __init__(self, reader: BuildReader) -> None:
+        self._reader = reader
+        self._begin()
+
+    def _begin(self) -> None:
+        self._pages: list[LandedPage] = []
+        self._hashes: set[int] = set()
+        self._seen: set[str] | None = None
+
+    def of(self, pages: Sequence[LandedPage], lists: pa.ListArray) -> list[list[bool]]:
+        """For each page, whether each of its builds counts and is the last of its ARN."""
+        return [
+            [False] * before + self._are_last(page, arns) + [False] * after
+            for page, (before, arns, after) in zip(
+                pages, _arns_that_count(pages, lists), strict=True
+            )
+        ]
+
+    def _are_last(self, page: LandedPage, arns: list[str | None]) -> list[bool]:
+        if self._pages and _target(self._pages[0]) != _target(page):
+            self._begin()
+        hashes = set(map(hash, arns))
+        is_new = len(hashes) == len(arns) and self._hashes.isdisjoint(hashes)
+        if self._seen is None and not is_new:
+            self._seen = set(self._arns_before())
+        self._hashes |= hashes
+        self._pages.append(page)
+        return [True] * len(arns) if self._seen is None else _are_unseen(arns, self._seen)
+
+    def _arns_before(self) -> Iterator[str]:
+        for page in self._pages:
+            lists = self._reader.read([page.read_body()])
+            for _, arns, _ in _arns_that_count([page], lists):
+                yield from (arn for arn in arns if arn is not None)
 
 
-def _counted_builds(page: LandedPage) -> list[Element]:
-    """The page's builds that count, from the last to the first."""
-    builds = decode_page(page.read_body())
-    return builds[page.first_item : page.first_item + page.item_count][::-1]
+def _arns_that_count(
+    pages: Sequence[LandedPage], lists: pa.ListArray
+) -> Iterator[tuple[int, list[str | None], int]]:
+    """For each page, how many of its builds do not count, the ARNs of those that do, how many not."""
+    arns = member(lists.flatten(), "arn").to_pylist()
+    for page, (start, end) in zip(pages, pairwise(lists.offsets.to_pylist()), strict=True):
+        first = start + page.first_item
+        last = min(first + page.item_count, end)
+        yield page.first_item, arns[first:last], end - last
 
 
-def _unseen(builds: list[Element], seen: set[str]) -> list[Element]:
-    """The builds whose ARN is not in `seen`, which gains theirs; one without an ARN always."""
-    unseen = []
-    for build in builds:
-        if build.arn is None or build.arn not in seen:
-            unseen.append(build)
-            seen.add(build.arn)
-    return unseen
+def _are_unseen(arns: list[str | None], seen: set[str]) -> list[bool]:
+    """Whether each, from the last on, is not in `seen`, which gains it; no ARN is in it never."""
+    are_unseen = []
+    for arn in reversed(arns):
+        are_unseen.append(arn not in seen)
+        if arn is not None:
+            seen.add(arn)
+    return are_unseen[::-1]
 
 
-def _tables_of(batch: _Batch) -> Tables:
-    builds = _Members(batch.builds)
+def _of_pages(pages: Sequence[LandedPage], page_of: pa.Array) -> Columns:
+    """What is known of the page of each build."""
     texts = dict.fromkeys(("account_id", "region", "ownership"), pa.string())
-    account_id, region, ownership, captured_at = batch.of_pages({**texts, "arrived_at": INSTANT})
-    provenance = {"account_id": account_id, "region": region, "captured_at": captured_at}
-    build_table = _table(IMAGE_BUILDS, builds, {**provenance, "ownership": ownership})
-    of_build = {**provenance, "image_arn": build_table.column("arn").combine_chunks()}
+    known = {
+        name: pa.array([getattr(page, name) for page in pages], kind)
+        for name, kind in {**texts, "arrived_at": INSTANT}.items()
+    }
+    known["captured_at"] = known.pop("arrived_at")
+    return {name: column.take(page_of) for name, column in known.items()}
 
+
+@dataclass(frozen=True)
+class _Elements:
+    """The objects that are rows, and values of theirs by path that are not their members'."""
+
+    objects: pa.StructArray
+    beside: Columns = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.objects)
+
+    def at(self, path: str) -> pa.Array:
+        """The values at a path, one an element."""
+        return self.beside[path] if path in self.beside else member(self.objects, path)
+
+
+def _tables_of(builds: _Elements, of_page: Columns) -> Tables:
+    build_table = _table(IMAGE_BUILDS, builds, of_page)
+    of_build = {**of_page, "image_arn": builds.at("arn")}
     amis = _Children(builds.at("outputResources.amis"), of_build)
     containers = _Children(builds.at("outputResources.containers"), of_build)
-    uris = _Uris(containers)
     failures_path = "state.failureContext.distributionFailure.regionFailures"
     of_builds = _Children(builds.at(failures_path), of_build)
-    of_amis = _Children(amis.members.at(failures_path), amis.columns)
+    of_amis = _Children(amis.elements.at(failures_path), amis.columns)
+    ami_position = {"ami_position": of_amis.parent_column("position")}
     return {
         "image_builds": build_table,
-        "image_amis": _table(IMAGE_AMIS, amis.members, amis.columns),
-        "image_containers": _table(IMAGE_CONTAINERS, uris.members, uris.columns),
+        "image_amis": _table(IMAGE_AMIS, amis.elements, amis.columns),
+        "image_containers": _table(IMAGE_CONTAINERS, *_uris(containers)),
         "image_region_failures": pa.concat_tables(
             [
-                _table(IMAGE_REGION_FAILURES, of_builds.members, of_builds.columns),
-                _table(
-                    IMAGE_REGION_FAILURES,
-                    of_amis.members,
-                    {**of_amis.columns, "ami_position": of_amis.parent_column("position")},
-                ),
+                _table(IMAGE_REGION_FAILURES, of_builds.elements, of_builds.columns),
+                _table(IMAGE_REGION_FAILURES, of_amis.elements, of_amis.columns | ami_position),
             ]
         ),
     }
 
 
-class _Members:
-    """Elements and, by path, the column of their members: one value an element, None where absent.
-
-    The members of an object are turned into columns all at once, without a line of Python for any
-    one value: 20 ns a value instead of 45, a fifth of what a run's tables cost.
-    """
-
-    def __init__(self, elements: list[Element]) -> None:
-        self._by_path: dict[str, Sequence[Any]] = {"": elements}
-
-    def __len__(self) -> int:
-        return len(self._by_path[""])
-
-    def at(self, path: str) -> Sequence[Any]:
-        if path not in self._by_path:
-            parent = path.rpartition(".")[0]
-            owners = self.at(parent)
-            if _are_all_absent(owners):
-                return owners
-            self._spread(parent, owners)
-        return self._by_path[path]
-
-    def set(self, path: str, values: Sequence[Any]) -> None:
-        self._by_path[path] = values
-
-    def _spread(self, path: str, owners: Sequence[Any]) -> None:
-        names = next(owner for owner in owners if owner is not None).__struct_fields__
-        absent = (None,) * len(names)
-        rows = (absent if owner is None else astuple(owner) for owner in owners)
-        prefix = f"{path}." if path else ""
-        for name, column in zip(names, zip(*rows, strict=True), strict=True):
-            self._by_path[prefix + name] = column
-
-
-def _are_all_absent(values: Sequence[Any]) -> bool:
-    return not values or (values[0] is None and values.count(None) == len(values))
-
-
-def _parents(counts: Sequence[int]) -> tuple[pa.Array, pa.Array]:
-    """Of so many children of each: the number of their parent, and their position among its.
-
-    Arrow counts in a tenth of the time that Python's numbers would take.
-    """
-    starts = list(accumulate(counts, initial=0))
-    offsets = pa.array(starts, pa.int32())
-    parents = pc.list_parent_indices(pa.ListArray.from_arrays(offsets, pa.nulls(starts[-1])))
-    numbers = pc.cumulative_sum(pa.repeat(pa.scalar(1, pa.int32()), starts[-1]), start=-1)
-    return parents, pc.subtract(numbers, offsets.take(parents))
-
-
 class _Children:
     """The elements of one list member of many parents, with each one's parent and position."""
 
-    def __init__(self, lists: Sequence[list[Element] | None], parents: dict[str, pa.Array]) -> None:
-        counts = [len(items) if items else 0 for items in lists]
-        self.members = _Members(list(chain.from_iterable(items for items in lists if items)))
+    def __init__(self, lists: pa.ListArray, parents: Columns) -> None:
+        self.elements = _Elements(lists.flatten())
         self._parents = parents
-        self._parent, position = _parents(counts)
+        self._parent = pc.list_parent_indices(lists)
+        position = pc.subtract(counted(len(self._parent)), lists.offsets.take(self._parent))
         names = ("account_id", "region", "captured_at", "image_arn")
         self.columns = {name: self.parent_column(name) for name in names} | {"position": position}
 
@@ -228,70 +212,44 @@ class _Children:
         return self._parents[name].take(self._parent)
 
 
-class _Uris:
+def _uris(containers: _Children) -> tuple[_Elements, Columns]:
     """Containers, one row an image URI, or one row where a container has none."""
+    lists = containers.elements.at("imageUris")
+    counts = pc.fill_null(pc.list_value_length(lists), 0)
+    one = pa.scalar(1, pa.int32())
+    ends = pc.cumulative_sum(pc.max_element_wise(counts, one))
+    offsets = pa.concat_arrays([pa.array([0], pa.int32()), ends])
+    rows = pa.ListArray.from_arrays(offsets, pa.nulls(offsets[-1].as_py()))
+    container = pc.list_parent_indices(rows)
+    has_uri = pc.greater(counts, 0).take(container)
+    position = pc.subtract(counted(len(container)), offsets.take(container))
+    uri = pc.subtract(pc.cumulative_sum(has_uri.cast(pa.int32())), one)
+    uris = lists.flatten().take(pc.if_else(has_uri, uri, None))
+    columns = {name: column.take(container) for name, column in containers.columns.items()}
+    columns["uri_position"] = pc.if_else(has_uri, position, None)
+    objects = containers.elements.objects.take(container)
+    return _Elements(objects, {"imageUris[]": uris}), columns
 
-    def __init__(self, containers: _Children) -> None:
-        rows = [
-            (n, position, uri)
-            for n, uris in enumerate(containers.members.at("imageUris"))
-            for position, uri in (enumerate(uris) if uris else [(None, None)])
-        ]
-        take = pa.array([n for n, _, _ in rows], pa.int64())
-        elements = containers.members.at("")
-        self.members = _Members([elements[n] for n, _, _ in rows])
-        self.members.set("imageUris[]", [uri for _, _, uri in rows])
-        self.columns = {name: column.take(take) for name, column in containers.columns.items()}
-        self.columns["uri_position"] = pa.array([p for _, p, _ in rows], pa.int32())
 
-
-def _table(table: Table, elements: _Members, ours: dict[str, pa.Array]) -> pa.Table:
+def _table(table: Table, elements: _Elements, ours: Columns) -> pa.Table:
     """The table's columns: `ours`, then those read or parsed off the elements, `extra` last."""
     columns = dict(ours)
-    inexact: dict[int, dict[str, float]] = {}
     for column in table.columns:
+        if column.name in columns:
+            continue
         if column.is_to_the_letter:
-            columns[column.name] = _column(column, elements, inexact)
-        elif column.parser and column.name not in columns:
+            columns[column.name] = _column(column, elements.at(column.source))
+        elif column.parser:
             columns |= PARSERS[column.parser](elements.at(column.source))
         elif column.source == REST:
-            columns[column.name] = _extra(elements, inexact)
+            columns[column.name] = elements.at(EXTRA_KEY)
     arrays = [
         columns.get(column.name, pa.nulls(len(elements), column.type)) for column in table.columns
     ]
     return pa.Table.from_arrays(arrays, schema=table.arrow_schema)
 
 
-def _column(column: Column, elements: _Members, inexact: dict[int, dict[str, float]]) -> pa.Array:
-    values = elements.at(column.source)
-    if _are_all_absent(values):
-        return pa.nulls(len(values), column.type)
+def _column(column: Column, values: pa.Array) -> pa.Array:
     if column.type == INSTANT:
-        instants, kept = epoch_seconds(values)
-        for position, value in kept.items():
-            inexact.setdefault(position, {})[column.source] = value
-        return instants
-    if column.type == TAGS:
-        return _maps(values)
-    return pa.array(values, column.type)
-
-
-def _maps(values: Sequence[dict[str, str | None] | None]) -> pa.Array:
-    present = [value or {} for value in values]
-    return pa.MapArray.from_arrays(
-        pa.array(list(accumulate(map(len, present), initial=0)), pa.int32()),
-        pa.array(list(chain.from_iterable(present)), pa.string()),
-        pa.array(list(chain.from_iterable(map(dict.values, present))), pa.string()),
-        mask=pa.array([value is None for value in values], pa.bool_()),
-    )
-
-
-def _extra(elements: _Members, inexact: dict[int, dict[str, float]]) -> pa.Array:
-    extras = list(elements.at("extra_"))
-    for position, members in inexact.items():
-        try:
-            held = msgspec.json.decode(extras[position] or "{}", type=dict[str, msgspec.Raw])
-        except msgspec.MsgspecError:
-            continue  # with a lone surrogate in it, it is the whole element as it was sent
-        extras[position] = msgspec.json.encode({**members, **held}).decode()
-    return pa.array(extras, pa.string())
+        return epoch_seconds(values)
+    return tags_of(values) if column.type == TAGS else values

@@ -18,6 +18,7 @@ from threading import Lock
 from typing import Final, NamedTuple, Self
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from schemas.table import INSTANT
 
@@ -92,16 +93,15 @@ class LandedPage(NamedTuple):
     arrived_at: datetime
     body_bytes: int
     file: Path
-    offset: int
+    frame_start: int
+    frame_bytes: int
 
     def read_body(self) -> bytes:
         """The body's bytes, as they came."""
-        with pa.memory_map(str(self.file)) as source:
-            source.seek(self.offset)
-            batch = pa.ipc.read_record_batch(pa.ipc.read_message(source), SCHEMA)
-            frame = batch.column(len(_FIELDS))[0].as_buffer()
-            body: bytes = _CODEC.decompress(frame, self.body_bytes, asbytes=True)
-            return body
+        with self.file.open("rb", buffering=0) as file:
+            frame = os.pread(file.fileno(), self.frame_bytes, self.frame_start)
+        body: bytes = _CODEC.decompress(frame, self.body_bytes, asbytes=True)
+        return body
 
 
 class LandingWriter:
@@ -234,17 +234,24 @@ def landed_pages(directory: Path, label: str = "") -> list[LandedPage]:
 
 
 def _pages_of(path: Path) -> Iterator[LandedPage]:
-    options = pa.ipc.IpcReadOptions(included_fields=list(range(len(_FIELDS))))
     with pa.memory_map(str(path)) as source:
-        try:
-            reader = pa.ipc.open_stream(source, options=options)
-        except pa.ArrowInvalid:
-            return  # killed before the first page
+        start = source.read_buffer(1).address
+        source.seek(0)
+        batches = list(_whole_batches(source))
+        table = pa.Table.from_batches(batches, SCHEMA)
+        sizes = pc.binary_length(table["body"]).to_pylist()
+        for batch, size, known in zip(
+            batches, sizes, table.drop_columns("body").to_pylist(), strict=True
+        ):
+            _, _, frame = batch["body"].buffers()  # a part of the file, of which nothing is read
+            yield LandedPage(
+                **known, file=path, frame_start=frame.address - start, frame_bytes=size
+            )
+
+
+def _whole_batches(source: pa.MemoryMappedFile) -> Iterator[pa.RecordBatch]:
+    """The batches up to the end, or to one that a killed process did not finish."""
+    with suppress(StopIteration, OSError, pa.ArrowInvalid):
+        reader = pa.ipc.open_stream(source)
         while True:
-            offset = source.tell()
-            try:
-                batch = reader.read_next_batch()
-            except (StopIteration, OSError, pa.ArrowInvalid):
-                return  # the end, or a page that a killed process did not finish
-            (known,) = batch.to_pylist()
-            yield LandedPage(**known, file=path, offset=offset)
+            yield reader.read_next_batch()

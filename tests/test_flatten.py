@@ -25,12 +25,12 @@ def test_the_last_seen_of_a_build_is_kept(tmp_path: Path) -> None:
     rows = told(tmp_path, "same_build_on_two_pages.json")["image_builds"]
     states = [(row["image_slug"], row["version_minor"], row["state_status"]) for row in rows]
     assert states == [
-        ("web", 4, "AVAILABLE"),
         ("web", 1, "FAILED"),
+        ("web", 4, "AVAILABLE"),
         ("web", 3, "AVAILABLE"),
         ("web", 2, "AVAILABLE"),
     ]
-    assert rows[1]["captured_at"] == TIME + timedelta(seconds=2)
+    assert rows[0]["captured_at"] == TIME + timedelta(seconds=2)
 
 
 def test_the_service_repeats_itself_and_no_build_is_twice(
@@ -75,7 +75,7 @@ def test_builds_without_arn_are_all_kept(tmp_path: Path) -> None:
     page = {"imageSummaryList": [{"name": "x"}, {"name": "x"}, {"arn": "a"}, {"arn": "a"}]}
     landed(tmp_path, [page, page])
     arns = [row["arn"] for row in rows_of(tmp_path)["image_builds"]]
-    assert arns == ["a", None, None, None, None]
+    assert arns == [None, None, "a", None, None]
 
 
 def test_of_two_attempts_the_last_counts(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_of_two_attempts_the_last_counts(tmp_path: Path) -> None:
 def test_only_the_items_that_count_have_rows(tmp_path: Path) -> None:
     """MaxItems and a starting token cut inside a page."""
     landed(tmp_path, [builds("a", "b", "c", "d")], first_item=1, item_count=2)
-    assert [row["arn"] for row in rows_of(tmp_path)["image_builds"]] == ["c", "b"]
+    assert [row["arn"] for row in rows_of(tmp_path)["image_builds"]] == ["b", "c"]
 
 
 def test_pages_of_images_have_no_rows(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def test_a_loss_is_found(
     lose: Callable[[list[Any]], list[Any]],
     words: str,
 ) -> None:
-    monkeypatch.setattr("extract.flatten.decode_page", lambda body: lose(decode_page(body)))
+    monkeypatch.setattr("extract.reading.decode_page", lambda body: lose(decode_page(body)))
     with pytest.raises(LossError) as caught:
         check_body(PAGE, tmp_path)
     assert words in str(caught.value)

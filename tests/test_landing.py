@@ -41,7 +41,7 @@ def restored(landed: LandedPage) -> Page:
     """The page that was landed, all fields of it."""
     fields = landed._asdict()
     assert fields.pop("body_bytes") == len(landed.read_body())
-    del fields["file"], fields["offset"]
+    del fields["file"], fields["frame_start"], fields["frame_bytes"]
     return Page(**fields, body=landed.read_body())
 
 

@@ -109,7 +109,7 @@ def test_a_page_that_was_cut_off_in_the_middle_is_asked_again(
     (landing,) = landings(parameters)
     (file,) = landing.glob("pages-*")
     before = landed(parameters)
-    file.write_bytes(file.read_bytes()[: landed_pages(landing)[-1].offset + 200])
+    file.write_bytes(file.read_bytes()[: landed_pages(landing)[-1].frame_start + 200])
     assert landed(parameters) == before[:-1]
 
     emulator.clear_requests()

@@ -19,14 +19,14 @@ from functools import wraps
 from typing import Any, Final
 from unittest.mock import patch
 
-import extract.flatten
 import extract.pages
 import flows.cli
 import flows.pipeline
 import flows.writing
-from extract.decode import decode_page, open_envelope
+from extract.decode import open_envelope
 from extract.flatten import flatten
 from extract.landing import LandedPage, LandingWriter
+from extract.reading import BuildReader
 from lake.checks import require_right
 from lake.writer import TablesWriter
 from tests.bench.results import STAGES_FILE
@@ -85,7 +85,7 @@ def main(options: list[str]) -> None:
             (LandingWriter, "land", around("keep", LandingWriter.land)),
             (extract.pages, "open_envelope", around("look", open_envelope)),
             (LandedPage, "read_body", around("read back", LandedPage.read_body)),
-            (extract.flatten, "decode_page", around("decode", decode_page)),
+            (BuildReader, "read", around("decode", BuildReader.read)),
             (flows.writing, "flatten", clock.around_each("flatten", flatten)),
             (flows.writing, "require_right", around("check", require_right)),
             (TablesWriter, "append", around("Parquet", TablesWriter.append)),

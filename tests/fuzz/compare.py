@@ -52,7 +52,7 @@ def compare(fleet: Fleet, lake: Path) -> Compared:
         compared.differences.append(f"builds of targets that sent none: {foreign}")
     for target, pages in fleet.items():
         of_botocore = [parsed_by_botocore(page) if page.is_modelled else None for page in pages]
-        for (number, position), got in _pairs(target, pages, read[target][::-1], compared):
+        for (number, position), got in _pairs(target, pages, read[target], compared):
             sent = pages[number].builds[position]
             found = list(differences(sent, got))
             compared.builds += 1
@@ -98,7 +98,7 @@ def _pairs(
     target: Target, pages: Sequence[Page], read: Sequence[Build], compared: Compared
 ) -> Iterator[tuple[tuple[int, int], Build]]:
     """Where each build was sent, and as what it was read: by ARN, else by the order among those."""
-    sent = last_seen(pages)
+    sent = sorted(last_seen(pages), key=lambda place: (-place[0], place[1]))  # the last page first
     keys = [_keys([pages[number].builds[position] for number, position in sent]), _keys(read)]
     by_key = dict(zip(keys[1], read, strict=True))
     if sorted(map(repr, keys[0])) != sorted(map(repr, keys[1])):

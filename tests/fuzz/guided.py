@@ -10,7 +10,9 @@ from tempfile import TemporaryDirectory
 
 import atheris
 
-with atheris.instrument_imports(include=["extract.decode", "extract.flatten", "extract.parse"]):
+with atheris.instrument_imports(
+    include=["extract.decode", "extract.flatten", "extract.parse", "extract.reading"]
+):
     from tests.fuzz.decoder import WORDS, check_body, story_pages
 
 from extract.decode import BUILD
