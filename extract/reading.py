@@ -1,7 +1,7 @@
 """Pages' bodies as Arrow arrays of builds: no Python object for any one value, and nothing dropped.
 
 Arrow's JSON reader takes the bodies as they came where every member is one that a column holds, which
-is the usual case, in a third of the time that objects of Python's would take. It stops at whatever
+is the usual case, in three quarters of the time that objects of Python's took. It stops at whatever
 else a body can be: a member that it does not know, a value of another type, a name that comes twice,
 half a character. The bodies are then decoded one by one (extract/decode.py) and given to it as JSON
 that it takes, where what has no column is a member of its own.
@@ -100,10 +100,7 @@ def tags_of(values: pa.Array) -> pa.MapArray:
     absent = values.is_null()
     if values.type == _PAIRS:
         return pa.MapArray.from_arrays(values.offsets, *values.values.flatten(), mask=absent)
-    names = [
-        "",
-        *(field.name for field in values.type),
-    ]  # the first has no value: never are there none
+    names = ["", *(field.name for field in values.type)]  # one without values: never are there none
     key_by_key = pa.concat_arrays([pa.nulls(len(values), pa.string()), *values.flatten()])
     numbers = counted(len(key_by_key))
     row = pc.divide(numbers, pa.scalar(len(names), pa.int32()))
