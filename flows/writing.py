@@ -18,6 +18,7 @@ from extract.landing import LandedPage, landed_pages
 from extract.targets import TargetOutcome
 from flows.batches import rows_of_batches
 from flows.coverage import Shown, shown_targets
+from flows.machine import cores
 from flows.parameters import SnapshotParameters
 from flows.planning import Plan, lake_of, landing_of
 from lake.captures import last_whole_captures
@@ -79,7 +80,8 @@ def write(
         context = _context(parameters, plan, lake, targets, landed_builds)
         finished = {table: writer.finish(table) for table in CHECKED}
         pa.default_memory_pool().release_unused()  # before the checks need theirs
-        warnings = require_right(finished, context)
+        threads = cores() if plan.batches else 1  # all else that the run had at work has ended
+        warnings = require_right(finished, context, threads)
         writer.append({"snapshots": _snapshot_table(parameters, plan, writer, status, warnings)})
         return Written(
             writer.publish(), shown, status, earlier.run_id if earlier else None, tuple(warnings)

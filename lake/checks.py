@@ -41,16 +41,18 @@ class Context:
     max_drop: float | None = None
 
 
-def require_right(files: Mapping[str, Sequence[Path]], context: Context) -> list[str]:
+def require_right(
+    files: Mapping[str, Sequence[Path]], context: Context, threads: int = 1
+) -> list[str]:
     """The warnings of the checks, each a sentence.
 
-    `files` are those of each table, on this machine's disk. Raises CheckError where a check that
-    stops a commit finds something; its message names the rows.
+    `files` are those of each table, on this machine's disk. In one thread the checks take a fifth less
+    CPU, and 20 MB less at 1,000,000 builds. Raises CheckError where a check that stops a commit finds
+    something; its message names the rows.
     """
     failures: list[str] = []
     warnings: list[str] = []
-    # in one thread they take a fifth less CPU, and 20 MB less at 1,000,000 builds
-    with heeded_after(), duckdb.connect(config={"threads": 1}) as connection:
+    with heeded_after(), duckdb.connect(config={"threads": threads}) as connection:
         _show(connection, files, context)
         for check in checks():
             if found := connection.execute(check.sql).fetchall():
