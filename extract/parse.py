@@ -53,8 +53,8 @@ def _instants(texts: pa.StringArray) -> Columns:
 def _image_arns(texts: pa.StringArray) -> Columns:
     parts = pc.extract_regex(texts, _IMAGE_ARN)
     columns = {name: _group(parts, name) for name in _ARN_TEXTS}
-    numbers = pc.extract_regex(_group(parts, "numbers"), _ARN_NUMBERS)
-    columns["semantic_version"] = _group(numbers, "semantic_version")
+    numbers = pc.extract_regex(pc.struct_field(parts, "numbers"), _ARN_NUMBERS)
+    columns["semantic_version"] = pc.struct_field(numbers, "semantic_version")
     version = pc.extract_regex(columns["semantic_version"], _VERSION)
     for name in ("major", "minor", "patch"):
         columns[f"version_{name}"] = _bigint(_group(version, name))
