@@ -17,7 +17,7 @@ import msgspec
 import pyarrow as pa
 from msgspec import Raw
 
-from extract.parse import is_instant, microseconds
+from extract.parse import is_instant
 from schemas.table import INSTANT, TAGS, TEXT, Table
 from schemas.tables import DATA_TABLES
 
@@ -113,11 +113,14 @@ def decode_page(body: bytes) -> list[Element]:
 
 def refitted(builds: list[Element]) -> bytes:
     """A page of these builds as JSON of the columns' types: `tags` as pairs, `extra` by EXTRA_KEY."""
-    for build in builds:
-        if build.tags is not None:
-            pairs = sorted(build.tags.items())
-            build.tags = [{"key": key, "value": value} for key, value in pairs]
-    return msgspec.json.encode({LISTED: builds})
+    return msgspec.json.encode({LISTED: [_with_tags_as_pairs(build) for build in builds]})
+
+
+def _with_tags_as_pairs(build: Element) -> Element:
+    if build.tags is None:
+        return build
+    pairs = [{"key": key, "value": value} for key, value in sorted(build.tags.items())]
+    return msgspec.structs.replace(build, tags=pairs)
 
 
 def _is_to_the_letter(build: Element) -> bool:
@@ -160,10 +163,8 @@ def _decode_build(item: Raw) -> Element:
     if build.arn is None:
         _keep_children_in(rest, build, item)
     for name in INSTANTS:
-        if not is_instant(seconds := getattr(build, name)):
+        if not is_instant(getattr(build, name)):
             rest[name] = _members_of(item)[name]
-            if microseconds(seconds) is None:
-                setattr(build, name, None)
     build.extra_ = _to_json(rest)
     return build
 

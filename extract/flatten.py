@@ -18,19 +18,18 @@ import pyarrow.compute as pc
 from extract.asks import LIST_BUILDS
 from extract.decode import EXTRA_KEY
 from extract.landing import LandedPage
-from extract.parse import PARSERS, epoch_seconds
+from extract.parse import PARSERS, Columns, epoch_seconds
 from extract.reading import BuildReader, counted, member, tags_of
 from schemas.image_amis import IMAGE_AMIS
 from schemas.image_builds import IMAGE_BUILDS
 from schemas.image_containers import IMAGE_CONTAINERS
 from schemas.image_region_failures import IMAGE_REGION_FAILURES
-from schemas.table import INSTANT, REST, TAGS, Column, Table
+from schemas.table import INSTANT, REST, TAGS, TEXT, Column, Table
 
 BATCH_BYTES: Final = 4 << 20
 """Pages are turned into columns together up to this many bytes of JSON: about 3,500 builds."""
 
 Tables = dict[str, pa.Table]
-Columns = dict[str, pa.Array]
 
 
 def flatten(
@@ -43,7 +42,7 @@ def flatten(
     """
     reader = BuildReader()
     last_seen = _LastSeen(reader)
-    for batch in _batches(_pages_that_count(pages), reader):
+    for batch in _batches(_pages_that_count(pages)):
         lists = reader.read([page.read_body() for page in batch])
         builds, page_of = lists.flatten(), pc.list_parent_indices(lists)
         kept = last_seen.of(batch, lists)
@@ -67,15 +66,16 @@ def _pages_that_count(pages: Iterable[LandedPage]) -> Iterator[LandedPage]:
                 yield page
 
 
-def _batches(pages: Iterable[LandedPage], reader: BuildReader) -> Iterator[list[LandedPage]]:
+def _batches(pages: Iterable[LandedPage]) -> Iterator[list[LandedPage]]:
+    """The first page by itself: what is learned of its tags spares the next ones being decoded."""
     batch: list[LandedPage] = []
-    size_bytes = 0
+    size_bytes, enough_bytes = 0, 1
     for page in pages:
         batch.append(page)
         size_bytes += page.body_bytes
-        if size_bytes >= BATCH_BYTES or not reader.has_learned:
+        if size_bytes >= enough_bytes:
             yield batch
-            batch, size_bytes = [], 0
+            batch, size_bytes, enough_bytes = [], 0, BATCH_BYTES
     if batch:
         yield batch
 
@@ -133,9 +133,9 @@ def _arns_that_count(
     """For each page, how many of its builds do not count, the ARNs of those that do, how many not."""
     arns = member(lists.flatten(), "arn").to_pylist()
     for page, (start, end) in zip(pages, pairwise(lists.offsets.to_pylist()), strict=True):
-        first = start + page.first_item
+        first = min(start + page.first_item, end)
         last = min(first + page.item_count, end)
-        yield page.first_item, arns[first:last], end - last
+        yield first - start, arns[first:last], end - last
 
 
 def _are_unseen(arns: list[str | None], seen: set[str]) -> list[bool]:
@@ -150,12 +150,12 @@ def _are_unseen(arns: list[str | None], seen: set[str]) -> list[bool]:
 
 def _of_pages(pages: Sequence[LandedPage], page_of: pa.Array) -> Columns:
     """What is known of the page of each build."""
-    texts = dict.fromkeys(("account_id", "region", "ownership"), pa.string())
     known = {
-        name: pa.array([getattr(page, name) for page in pages], kind)
-        for name, kind in {**texts, "arrived_at": INSTANT}.items()
+        "account_id": pa.array([page.account_id for page in pages], TEXT),
+        "region": pa.array([page.region for page in pages], TEXT),
+        "ownership": pa.array([page.ownership for page in pages], TEXT),
+        "captured_at": pa.array([page.arrived_at for page in pages], INSTANT),
     }
-    known["captured_at"] = known.pop("arrived_at")
     return {name: column.take(page_of) for name, column in known.items()}
 
 

@@ -239,7 +239,7 @@ def landed_pages(directory: Path, label: str = "") -> list[LandedPage]:
 
 
 def _pages_of(path: Path) -> Iterator[LandedPage]:
-    kept: dict[str, str] = {}  # texts that many pages have are kept once
+    kept: dict[str | None, str | None] = {}  # texts that many pages have are kept once
     with pa.OSFile(str(path)) as source:
         whole = _whole_batches(source)
         while some := list(islice(whole, PAGES_AT_A_TIME)):

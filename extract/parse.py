@@ -126,23 +126,16 @@ def epoch_seconds(seconds: pa.DoubleArray) -> pa.TimestampArray:
 
 def are_instants(seconds: pa.DoubleArray) -> bool:
     """Whether an instant holds each exactly."""
-    microseconds = epoch_seconds(seconds).cast(pa.int64()).cast(pa.float64(), safe=False)
-    are_same = pc.equal(pc.divide(microseconds, 1e6), seconds)
-    is_one_lost = microseconds.null_count > seconds.null_count
-    return not is_one_lost and _all(are_same)
-
-
-def microseconds(seconds: float) -> int | None:
-    """What `epoch_seconds` makes of one."""
-    return round(seconds * 1_000_000) if _FIRST <= seconds <= _LAST else None
+    nearest = epoch_seconds(seconds).cast(pa.int64()).cast(pa.float64(), safe=False)
+    is_one_lost = nearest.null_count > seconds.null_count
+    return not is_one_lost and _all(pc.equal(pc.divide(nearest, 1e6), seconds))
 
 
 def is_instant(seconds: float | None) -> bool:
     """Whether an instant holds it exactly, or it is none at all."""
     if seconds is None:
         return True
-    nearest = microseconds(seconds)
-    return nearest is not None and nearest / 1e6 == seconds
+    return _FIRST <= seconds <= _LAST and round(seconds * 1_000_000) / 1e6 == seconds
 
 
 PARSERS: Final[dict[str, Callable[[pa.StringArray], Columns]]] = {

@@ -3,8 +3,8 @@
 Arrow's JSON reader takes the bodies as they came where every member is one that a column holds, which
 is the usual case, in three quarters of the time that objects of Python's took. It stops at whatever
 else a body can be: a member that it does not know, a value of another type, a name that comes twice,
-half a character. The bodies are then decoded one by one (extract/decode.py) and given to it as JSON
-that it takes, where what has no column is a member of its own.
+half a character. The bodies read together are then decoded one by one (extract/decode.py), for twice
+the time, and given to it as JSON that it takes, where what has no column is a member of its own.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from schemas.table import INSTANT, TAGS, TEXT
 MOST_TAG_KEYS: Final = 100
 """So many are looked for in every build, for 0.15 µs each; to decode a build by itself takes 19 µs."""
 
-_NULL: Final = re.compile(rb"[:,\[][ \t\r\n]*null")
+_NULL: Final = re.compile(rb"(?:\A|[:,\[\n])[ \t\r\n]*null")
 _PAIRS: Final = pa.list_(pa.struct([("key", pa.string()), ("value", pa.string())]))
 
 
@@ -43,20 +43,20 @@ class BuildReader:
     def __init__(self) -> None:
         self._tag_keys: set[str] = set()
         self._type = _page_type(self._tag_keys)
-        self.has_learned = False
-        """False as long as the next bodies teach it, which takes longer."""
 
     def read(self, bodies: Sequence[bytes]) -> pa.ListArray:
         """The builds of each body, a list of objects; `tags` are of one of two forms (`tags_of`).
 
-        Each body is that of a page of builds, which `open_envelope` has taken.
+        Each body is that of a page of builds, which `open_envelope` has taken. Raises ValueError where
+        one is none.
         """
-        self.has_learned = True
         lines = b"\n".join(bodies)
+        if not lines.isascii():
+            lines.decode()  # raises where a raw page was damaged, which Arrow does not look for
         if not (b"null" in lines and _NULL.search(lines)):  # a null tag could not be told from none
             with suppress(pa.ArrowInvalid):
                 lists = _parsed(lines, self._type)
-                if _is_to_the_letter(lists.values):
+                if len(lists) == len(bodies) and _is_to_the_letter(lists.values):
                     return lists
         pages = [decode_page(body) for body in bodies]
         self._learn({key for builds in pages for build in builds for key in build.tags or ()})
@@ -100,16 +100,21 @@ def tags_of(values: pa.Array) -> pa.MapArray:
     absent = values.is_null()
     if values.type == _PAIRS:
         return pa.MapArray.from_arrays(values.offsets, *values.values.flatten(), mask=absent)
-    names = ["", *(field.name for field in values.type)]  # one without values: never are there none
+    names = [
+        "",
+        *(field.name for field in values.type),
+    ]  # a key without values, so that there is one
     key_by_key = pa.concat_arrays([pa.nulls(len(values), pa.string()), *values.flatten()])
     numbers = counted(len(key_by_key))
     row = pc.divide(numbers, pa.scalar(len(names), pa.int32()))
     key = pc.subtract(numbers, pc.multiply(row, pa.scalar(len(names), pa.int32())))
     items = key_by_key.take(pc.add(pc.multiply(key, pa.scalar(len(values), pa.int32())), row))
     is_sent = items.is_valid()
-    ends = pc.cumulative_sum(is_sent.cast(pa.int32()))[len(names) - 1 :: len(names)]
+    sent = pa.concat_arrays(
+        [pa.array([0], pa.int32()), pc.cumulative_sum(is_sent.cast(pa.int32()))]
+    )
     return pa.MapArray.from_arrays(
-        pa.concat_arrays([pa.array([0], pa.int32()), ends]),
+        sent.take(pc.multiply(counted(len(values) + 1), pa.scalar(len(names), pa.int32()))),
         pa.array(names, pa.string()).take(key.filter(is_sent)),
         items.drop_null(),
         mask=absent,

@@ -83,8 +83,8 @@ def _spare_memory() -> None:
 
     pyarrow's own pool keeps what was freed (60 MB); glibc keeps it in an arena for each of the threads
     that list (60 MB more), and for buffers of any size once some were freed (100 MB). It gives back
-    when it is told to, between a run's stages: by itself it would at each batch of rows, for 2 s of
-    40 at 1,000,000 builds.
+    when it is told to, at each group of rows that is written and between a run's stages: by itself it
+    would at each batch of pages too, for 2 s of 40 at 1,000,000 builds.
     """
     import ctypes
 

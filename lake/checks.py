@@ -46,8 +46,8 @@ def require_right(
 ) -> list[str]:
     """The warnings of the checks, each a sentence.
 
-    `files` are those of each table, on this machine's disk. In one thread the checks take a fifth less
-    CPU, and 20 MB less at 1,000,000 builds. Raises CheckError where a check that stops a commit finds
+    `files` are those of each table, on this machine's disk. `threads`: one takes a fifth less CPU than
+    two, and 20 MB less at 1,000,000 builds. Raises CheckError where a check that stops a commit finds
     something; its message names the rows.
     """
     failures: list[str] = []

@@ -95,6 +95,11 @@ def test_only_the_items_that_count_have_rows(tmp_path: Path) -> None:
     assert [row["arn"] for row in rows_of(tmp_path)["image_builds"]] == ["b", "c"]
 
 
+def test_items_beyond_the_pages_last_are_none(tmp_path: Path) -> None:
+    landed(tmp_path, [builds("a", "b")], first_item=5, item_count=2)
+    assert rows_of(tmp_path)["image_builds"] == []
+
+
 def test_pages_of_images_have_no_rows(tmp_path: Path) -> None:
     landed(tmp_path, [{"imageVersionList": [{"arn": "a"}]}], operation="ListImages", item_count=1)
     landed(tmp_path, [builds("a/1")], ownership="Amazon")

@@ -28,7 +28,7 @@ TOLD: Final = ("boto3", "botocore", "pyarrow", "duckdb", "prefect", "msgspec", "
 TOOLS: Final = ("pytest", "pytest-xdist", "hypothesis", "pandas")
 """What the tests take besides; the newest that fit."""
 TESTS: Final = (
-    *("decode", "differential", "drift", "flatten", "flatten_rows", "parse"),
+    *("decode", "reading", "differential", "drift", "flatten", "flatten_rows", "parse", "landing"),
     *("targets", "targets_refused", "pages", "pages_limits", "pages_resumed", "pages_trouble"),
     *("writer", "commit", "commit_records"),
     *("warehouse", "warehouse_replaced", "warehouse_newest_rows"),
@@ -42,8 +42,18 @@ OUT_OF_REACH: Final = "Failed to fetch"
 """What uv says where it cannot ask the index; of versions that go together nowhere it says so."""
 BRIEF: Final = ("lowest", "newest")
 BRIEF_TESTS: Final = (
-    *("decode", "drift", "parse", "targets", "pages", "writer", "statements", "views"),
-    *("parameters", "flow", "snapshot_diff"),
+    *(
+        "decode",
+        "reading",
+        "landing",
+        "flatten",
+        "flatten_rows",
+        "drift",
+        "parse",
+        "targets",
+        "pages",
+    ),
+    *("writer", "statements", "views", "parameters", "flow", "snapshot_diff"),
 )
 
 
