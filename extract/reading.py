@@ -47,8 +47,8 @@ class BuildReader:
     def read(self, bodies: Sequence[bytes]) -> pa.ListArray:
         """The builds of each body, a list of objects; `tags` are of one of two forms (`tags_of`).
 
-        Each body is that of a page of builds, which `open_envelope` has taken. Raises ValueError where
-        one is none.
+        Each body is that of a page of builds, which `open_envelope` has taken. Raises MsgspecError or
+        UnicodeDecodeError where one is none any more.
         """
         lines = b"\n".join(bodies)
         if not lines.isascii():
