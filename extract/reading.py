@@ -50,9 +50,10 @@ class BuildReader:
         Each body is that of a page of builds, which `open_envelope` has taken. Raises MsgspecError or
         UnicodeDecodeError where one is none any more.
         """
+        for body in bodies:
+            if not body.isascii():
+                body.decode()  # raises where a raw page was damaged, which Arrow does not look for
         lines = b"\n".join(bodies)
-        if not lines.isascii():
-            lines.decode()  # raises where a raw page was damaged, which Arrow does not look for
         if not (b"null" in lines and _NULL.search(lines)):  # a null tag could not be told from none
             with suppress(pa.ArrowInvalid):
                 lists = _parsed(lines, self._type)
