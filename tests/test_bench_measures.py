@@ -157,12 +157,12 @@ def test_the_guard_tells_what_has_fallen_behind(now: Ratios, behind: list[str]) 
 
 SLOW_START = "burn(3)"
 SLOW_BUILDS = """
-import extract.decode
-decode = extract.decode.decode_page
-def slow(*given):
-    burn(0.03)
-    return decode(*given)
-extract.decode.decode_page = slow
+from extract.reading import BuildReader
+read = BuildReader.read
+def slow(reader, bodies):
+    burn(0.03 * len(bodies))
+    return read(reader, bodies)
+BuildReader.read = slow
 """
 
 
