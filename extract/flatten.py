@@ -19,7 +19,7 @@ from extract.asks import LIST_BUILDS
 from extract.decode import EXTRA_KEY
 from extract.landing import LandedPage
 from extract.parse import PARSERS, Columns, epoch_seconds
-from extract.reading import BuildReader, counted, member, tags_of
+from extract.reading import BuildReader, counted, member, offsets_of, tags_of
 from schemas.image_amis import IMAGE_AMIS
 from schemas.image_builds import IMAGE_BUILDS
 from schemas.image_containers import IMAGE_CONTAINERS
@@ -196,14 +196,19 @@ def _tables_of(builds: _Elements, of_page: Columns) -> Tables:
     }
 
 
+def _places(lists: pa.ListArray) -> tuple[pa.Array, pa.Array]:
+    """Of each item the number of its list, and its position there."""
+    parent = pc.list_parent_indices(lists)
+    return parent, pc.subtract(counted(len(parent)), lists.offsets.take(parent))
+
+
 class _Children:
     """The elements of one list member of many parents, with each one's parent and position."""
 
     def __init__(self, lists: pa.ListArray, parents: Columns) -> None:
         self.elements = _Elements(lists.flatten())
         self._parents = parents
-        self._parent = pc.list_parent_indices(lists)
-        position = pc.subtract(counted(len(self._parent)), lists.offsets.take(self._parent))
+        self._parent, position = _places(lists)
         names = ("account_id", "region", "captured_at", "image_arn")
         self.columns = {name: self.parent_column(name) for name in names} | {"position": position}
 
@@ -217,12 +222,10 @@ def _uris(containers: _Children) -> tuple[_Elements, Columns]:
     lists = containers.elements.at("imageUris")
     counts = pc.fill_null(pc.list_value_length(lists), 0)
     one = pa.scalar(1, pa.int32())
-    ends = pc.cumulative_sum(pc.max_element_wise(counts, one))
-    offsets = pa.concat_arrays([pa.array([0], pa.int32()), ends])
+    offsets = offsets_of(pc.max_element_wise(counts, one))
     rows = pa.ListArray.from_arrays(offsets, pa.nulls(offsets[-1].as_py()))
-    container = pc.list_parent_indices(rows)
+    container, position = _places(rows)
     has_uri = pc.greater(counts, 0).take(container)
-    position = pc.subtract(counted(len(container)), offsets.take(container))
     uri = pc.subtract(pc.cumulative_sum(has_uri.cast(pa.int32())), one)
     uris = lists.flatten().take(pc.if_else(has_uri, uri, None))
     columns = {name: column.take(container) for name, column in containers.columns.items()}
