@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
+from pathlib import Path
 from threading import RLock
 from typing import Any, Final
 
@@ -23,7 +24,7 @@ from botocore.credentials import (
     DeferredRefreshableCredentials,
 )
 from botocore.exceptions import InvalidRegionError, NoCredentialsError
-from botocore.loaders import Loader, create_loader
+from botocore.loaders import Loader
 from botocore.parsers import ResponseParserError
 
 from extract.errors import TargetError
@@ -72,7 +73,19 @@ def require_answer(response_dict: dict[str, Any], **_: object) -> None:
         raise ResponseParserError(f"what answered {operation} is not AWS, a proxy?: {start!r}")
 
 
-_loader_of_process = cache(create_loader)
+class _Loader(Loader):  # type: ignore[misc]  # botocore ships no types
+    """Finds the models of a service by its folder."""
+
+    def list_available_services(self, _: str) -> set[str]:
+        """Every service there is a folder of, be there a model of the type or not.
+
+        Botocore's own looks into all 400 folders for each type of model: 45 ms for the first client.
+        """
+        folders = (Path(path) for path in dict.fromkeys(self.search_paths))
+        return {entry.name for folder in folders if folder.is_dir() for entry in folder.iterdir()}
+
+
+_loader_of_process = cache(_Loader)
 
 
 @dataclass
