@@ -19,7 +19,7 @@ from lake.storage import Lake
 from schemas.tables import TABLES
 
 ROW_GROUP_ROWS: Final = 122_880  # DuckDB's own: one thread scans one group
-ROW_GROUP_BYTES: Final = 24 << 20
+ROW_GROUP_BYTES: Final = 12 << 20
 """A row group ends at about whichever of the two comes first: it bounds the memory, and a date of many
 builds is read by several threads."""
 PART_ROWS: Final = 1_000_000
