@@ -63,6 +63,13 @@ answers = {query: sorted(map(repr, connection.execute(query).fetchall())) for qu
 json.dump({"version": duckdb.__version__, "answers": answers}, sys.stdout)
 """
 
+COMMAND = """
+import sys
+sys.path.append(sys.argv.pop(1))  # where all but DuckDB is
+from flows.starting import main
+main()
+"""
+
 
 EFFECTS = """
 import sys
@@ -164,6 +171,21 @@ def test_our_warehouse_is_read_alike_by_another_version(
     assert answers_of(version, ours, examples()) == expected
     assert len(expected["select * from current_builds"]) in (14, 16)
     assert all(found for query, found in expected.items() if query.startswith("from "))
+
+
+@pytest.mark.parametrize("version", [pytest.param("1.4.5", marks=pytest.mark.slow), "2.0.0"])
+def test_the_command_ends_without_a_word_with_another_version(ours: Path, version: str) -> None:
+    """DuckDB 2 tells at Python's end of each of its objects that nothing has collected."""
+    libraries = str(Path(duckdb.__file__).parents[1])
+    asked = ["sql", "select version() as v", "--format", "csv", "--warehouse", str(ours)]
+    ended = subprocess.run(
+        [python_with(version), "-c", COMMAND, libraries, *asked],
+        capture_output=True,
+        text=True,
+        cwd=PROJECT,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, f"v\nv{version}\n", "")
 
 
 @pytest.mark.slow

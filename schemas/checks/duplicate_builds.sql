@@ -8,7 +8,8 @@ with hashes as (
 
 suspects as (
     select key_hash
-    from hashes  -- to count them by group would take three times the memory
+    from hashes
+    -- to count them by group would take twice the memory
     qualify row_number() over (partition by key_hash) > 1
 )
 
