@@ -23,7 +23,7 @@ from lake.commit import CommitError
 from tests.command import IMAGELAKE, UNTRACKED
 from tests.fleet_rows import rows
 from tests.test_disk_faults import disk, leave_free
-from tests.test_processes import DATE, TARGETS, asked_for, given, take
+from tests.test_processes import DATE, TARGETS, asked_for, given, take, wait_for_rest
 
 __all__ = ["disk", "given"]  # the fixtures are these tests' too
 
@@ -197,6 +197,7 @@ def test_a_run_that_ends_takes_its_processes_with_it(
     (landing,) = Path(given().lake).glob("_raw/*/*")
     before = len(landed_pages(landing))
     assert before > 4
+    wait_for_rest(emulator)
     emulator.clear_faults()
     emulator.clear_requests()
     take(given(processes=2))
