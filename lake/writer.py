@@ -24,8 +24,8 @@ ROW_GROUP_BYTES: Final = 12 << 20
 builds is read by several threads."""
 PART_ROWS: Final = 250_000
 """A table's file is closed and the next begun past this: what is known of its row groups is held until
-then, 15 MB of 1,000,000 builds. Far smaller ones would be slow to scan: 240 take 11 to 30 times as long
-as one.
+then, 15 MB of 1,000,000 builds. Files of 1,000,000 rows scan no faster; 240 small ones take 11 to 30
+times as long as one.
 """
 WORTH_A_FILE: Final = 10_000
 """So many rows of a table may be in a file of their own."""
