@@ -32,9 +32,9 @@ def main() -> None:
             from flows import cli
         cli.main()
     finally:
-        gc.disable()  # Python's end collects everything once more, whatever is set
+        gc.disable()  # Python's end collects everything, unless this says not to
         if _leaks_are_not_counted():
-            gc.freeze()  # nor that: 0.15 s after a run
+            gc.freeze()  # and once more whatever is set: 0.15 s after a run
 
 
 def _leaks_are_not_counted() -> bool:
