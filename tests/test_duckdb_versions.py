@@ -62,15 +62,12 @@ if is_of_views:
 answers = {query: sorted(map(repr, connection.execute(query).fetchall())) for query in queries}
 json.dump({"version": duckdb.__version__, "answers": answers}, sys.stdout)
 """
-
 COMMAND = """
 import sys
 sys.path.append(sys.argv.pop(1))  # where all but DuckDB is
 from flows.starting import main
 main()
 """
-
-
 EFFECTS = """
 import sys
 from datetime import date
@@ -112,7 +109,7 @@ def _run(command: list[str], text: str = "") -> str:
         cwd=PROJECT,
         check=False,
     )
-    assert ended.returncode == 0, ended.stderr
+    assert (ended.returncode, ended.stderr) == (0, "")
     return ended.stdout
 
 
@@ -178,14 +175,8 @@ def test_the_command_ends_without_a_word_with_another_version(ours: Path, versio
     """DuckDB 2 tells at Python's end of each of its objects that nothing has collected."""
     libraries = str(Path(duckdb.__file__).parents[1])
     asked = ["sql", "select version() as v", "--format", "csv", "--warehouse", str(ours)]
-    ended = subprocess.run(
-        [python_with(version), "-c", COMMAND, libraries, *asked],
-        capture_output=True,
-        text=True,
-        cwd=PROJECT,
-        check=False,
-    )
-    assert (ended.returncode, ended.stdout, ended.stderr) == (0, f"v\nv{version}\n", "")
+    said = _run([python_with(version), "-c", COMMAND, libraries, *asked])
+    assert said == f"v\nv{version}\n"
 
 
 @pytest.mark.slow

@@ -13,7 +13,6 @@ import pytest
 PROJECT = Path(__file__).parents[1]
 MODELS = Path(botocore.__file__).parent / "data"
 MAKE = """
-import boto3
 from botocore.exceptions import UnknownServiceError
 from extract.sessions import Sessions
 sessions = Sessions()
