@@ -28,8 +28,8 @@ from flows.timing import Stage, Timing
 from flows.watch import Silent, Watch
 from flows.writing import Written, write
 from lake.carry import TargetKey, raw_runs_fact
-from lake.commit import commit
-from lake.interruption import take_late
+from lake.commit import await_effect, commit
+from lake.interruption import held_off, take_late
 from lake.opening import current_captures
 from lake.records import Commit
 from schemas.snapshots import COMPLETE, FAILED
@@ -80,7 +80,7 @@ class Steps:
 
 
 def commit_run(parameters: SnapshotParameters, plan: Plan, written: Written) -> Commit:
-    """Shows the run, all tables at once, and returns when it is visible."""
+    """Shows the run, all tables at once, from `effective_at_ms` on; to await that is the caller's."""
     raw_runs = {
         (t.outcome.account_id, t.outcome.region): t.raw_runs(plan.run.run_id)
         for t in written.targets
@@ -95,7 +95,17 @@ def commit_run(parameters: SnapshotParameters, plan: Plan, written: Written) -> 
             **raw_runs_fact(plan.run.run_id, raw_runs),
         },
         written.after,
+        waits=False,
     )
+
+
+def commit_visibly(parameters: SnapshotParameters, plan: Plan, written: Written) -> Commit:
+    """As `commit_run`, and returns when it is visible: whoever is told of the commit may look."""
+    with held_off() as hold_off:
+        record = commit_run(parameters, plan, written)
+        hold_off()
+        await_effect(record)
+    return record
 
 
 def publish_warehouse(parameters: SnapshotParameters) -> bool:
@@ -119,29 +129,19 @@ def take_snapshot(
     steps = timing.of(steps or PLAIN)
     lake = lake_of(parameters)
     lake.exists()  # one on S3 signs in now: its credentials are the caller's, an emulator or not
-    with naming_a_full_disk(lake), environment_of(parameters) as parameters:
-        plan = steps.plan(parameters)
-        watch.planned(plan.targets)
-        with staged_for(lake, plan.run), held_landing(parameters, plan) as is_taken_over:
-            if is_taken_over:
-                watch.doing("going on with the pages of an interrupted run")
-            outcomes = steps.land(parameters, plan, watch)
-            _give_memory_back()
-            _require_something_read(outcomes)
-            watch.doing("writing the tables")
-            written = steps.write(parameters, plan, outcomes)
-            _give_memory_back()
-            watch.doing("committing")
-            steps.commit(parameters, plan, written)
+    with held_off() as hold_off:
+        plan, written, record = _committed(parameters, steps, watch)
+        hold_off()
+        problems = [problem_of(lambda: lake.forget(plan.run.raw_folder))]
+        if not parameters.materialize:  # views show what takes effect while they are built
+            problems.append(problem_of(lambda: steps.publish(parameters)))
+        await_effect(record)
     if take_late():
         watch.doing("interrupted too late: the snapshot is committed")
-    last_whole: dict[TargetKey, date] = {}
     if parameters.materialize:
         watch.doing("building the warehouse")
-    problems = [
-        problem_of(lambda: lake.forget(plan.run.raw_folder)),
-        problem_of(lambda: steps.publish(parameters)),
-    ]
+        problems.append(problem_of(lambda: steps.publish(parameters)))
+    last_whole: dict[TargetKey, date] = {}
     if written.status != COMPLETE:
         problems.append(
             problem_of(lambda: last_whole.update(current_captures(parameters.warehouse)))
@@ -159,6 +159,27 @@ def take_snapshot(
         written_bytes=sum(f.size_bytes for files in written.manifest.values() for f in files),
         stages=tuple(timing.stages),
     )
+
+
+def _committed(
+    parameters: SnapshotParameters, steps: Steps, watch: Watch
+) -> tuple[Plan, Written, Commit]:
+    """Takes the snapshot up to its record."""
+    lake = lake_of(parameters)
+    with naming_a_full_disk(lake), environment_of(parameters) as parameters:
+        plan = steps.plan(parameters)
+        watch.planned(plan.targets)
+        with staged_for(lake, plan.run), held_landing(parameters, plan) as is_taken_over:
+            if is_taken_over:
+                watch.doing("going on with the pages of an interrupted run")
+            outcomes = steps.land(parameters, plan, watch)
+            _give_memory_back()
+            _require_something_read(outcomes)
+            watch.doing("writing the tables")
+            written = steps.write(parameters, plan, outcomes)
+            _give_memory_back()
+            watch.doing("committing")
+            return plan, written, steps.commit(parameters, plan, written)
 
 
 def _give_memory_back() -> None:

@@ -58,7 +58,7 @@ def write(
 @printable_errors()
 def commit(parameters: SnapshotParameters, plan: Plan, written: Written) -> Commit:
     """Shows the run."""
-    return pipeline.commit_run(parameters, plan, written)
+    return pipeline.commit_visibly(parameters, plan, written)
 
 
 @task(name="publish", cache_policy=NO_CACHE)

@@ -196,7 +196,7 @@ def committing(
 
     @printable_errors()
     def commit(parameters: SnapshotParameters, plan: Plan, written: Written) -> Commit:
-        committed = pipeline.commit_run(parameters, plan, written)
+        committed = pipeline.commit_visibly(parameters, plan, written)
         for name, files in written.manifest.items():
             rows = sum(file.row_count for file in files)
             add_asset_metadata(keys[name], {"rows": rows, "run_id": plan.run.run_id})

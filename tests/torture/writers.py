@@ -27,7 +27,7 @@ from extract.landing import LandingWriter, landed_pages
 from extract.targets import Target, TargetOutcome
 from flows.parameters import SnapshotParameters
 from flows.pipeline import Steps as Pipeline
-from flows.pipeline import commit_run, publish_warehouse, take_snapshot
+from flows.pipeline import commit_visibly, publish_warehouse, take_snapshot
 from flows.planning import Plan, lake_of, landing_of
 from flows.rebuild import rebuild
 from flows.watch import Watch
@@ -190,7 +190,7 @@ def _take(place: Place, day: date, label: Label, failing: str | None, *, resume:
         return _land(parameters, plan, label, failing)
 
     def commit(parameters: SnapshotParameters, plan: Plan, written: Written) -> Commit:
-        return _acknowledge(place, commit_run(parameters, plan, written))
+        return _acknowledge(place, commit_visibly(parameters, plan, written))
 
     steps = Pipeline(_plan, land, write, commit, publish_warehouse)
     summary = take_snapshot(_parameters(place, day, resume=resume), steps)
