@@ -29,6 +29,7 @@ from extract.errors import (
 from extract.sessions import Role, Sessions
 
 ALL_REGIONS: Final = "all"
+_ACTIVE: Final = "ACTIVE"
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,7 @@ def _own_regions(accounts: Iterable[Account]) -> Iterable[str]:
 
 def _accounts(sessions: Sessions, scope: Scope) -> list[Account]:
     """One of each account, the ones that are given before those of the organization."""
+    _require_once(scope.accounts)
     accounts = list(scope.accounts)
     if scope.organization_role:
         accounts += _organization_accounts(sessions, scope.organization_role)
@@ -154,6 +156,24 @@ def _accounts(sessions: Sessions, scope: Scope) -> list[Account]:
     ]
 
 
+def _require_once(accounts: Iterable[Account]) -> None:
+    """Of an account that is given in two ways, one would be left out without a word."""
+    given: dict[str, Account] = {}
+    for account in accounts:
+        other = given.setdefault(account.account_id, account)
+        if other != account:
+            raise TargetError(
+                f"--role-arn, [[accounts]]: {account.account_id} is given twice, {_how(other)} and "
+                f"{_how(account)}: give an account once, with one role and all its regions",
+                is_usage=True,
+            )
+
+
+def _how(account: Account) -> str:
+    regions = f" for {', '.join(account.regions)}" if account.regions else ""
+    return f"by {account.role_arn}{regions}"
+
+
 def _organization_accounts(sessions: Sessions, role_name: str) -> list[Account]:
     """Every active account, the management account too; the caller's own as the caller."""
     own = _own_account(sessions, ())
@@ -163,7 +183,7 @@ def _organization_accounts(sessions: Sessions, role_name: str) -> list[Account]:
             account
             for page in client.get_paginator("list_accounts").paginate()
             for account in page["Accounts"]
-            if account["Status"] == "ACTIVE"
+            if _is_active(account)
         ]
     except CALL_ERRORS as error:
         raise _refusal(error, "the organization's accounts (organizations:ListAccounts)") from error
@@ -171,6 +191,11 @@ def _organization_accounts(sessions: Sessions, role_name: str) -> list[Account]:
         Account(account["Id"], None if account["Id"] == own else _role_in(account, role_name))
         for account in listed
     ]
+
+
+def _is_active(account: dict[str, str]) -> bool:
+    """By `State`; `Status`, which came before it, is retired. One that tells neither is asked."""
+    return (account.get("State") or account.get("Status") or _ACTIVE) == _ACTIVE
 
 
 def _role_in(account: dict[str, str], role_name: str) -> str:
