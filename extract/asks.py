@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from extract.decode import listed_images
+from extract.envelope import listed_images
 from extract.landing import LandedPage, Page
 from extract.request import Request
 from schemas.api import SELF

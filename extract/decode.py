@@ -48,58 +48,6 @@ _Rest = dict[str, Any]
 """What an element has and no column holds: raw JSON by member, nested like the element."""
 
 
-class MalformedPageError(ValueError):
-    """The body is no page: not JSON, or not an object with a list of objects."""
-
-
-class _Anything(msgspec.Struct, gc=False):
-    """Any JSON object; its members are checked for well-formedness and skipped."""
-
-
-class Envelope(msgspec.Struct, gc=False):
-    """What is around a page's elements: how many there are, and the token of the next page."""
-
-    imageSummaryList: list[_Anything] | None = None  # noqa: N815 - the API's own spelling
-    nextToken: str | None = None  # noqa: N815 - the API's own spelling
-
-
-class _Image(msgspec.Struct, gc=False):
-    arn: str | None = None
-
-
-class _Images(msgspec.Struct, gc=False):
-    imageVersionList: list[_Image] | None = None  # noqa: N815 - the API's own spelling
-
-
-_envelope_decoder: Final = msgspec.json.Decoder(Envelope)
-_images_decoder: Final = msgspec.json.Decoder(_Images)
-
-
-def open_envelope(body: bytes) -> Envelope:
-    """The page's item count and next token, after checking that the whole body is well-formed.
-
-    Raises MalformedPageError where it is not, or where an element is not an object.
-    """
-    envelope: Envelope = _opened(body, _envelope_decoder, "builds")
-    return envelope
-
-
-def listed_images(body: bytes) -> list[str]:
-    """The ARNs of a page of images. Raises MalformedPageError where the body is none."""
-    images: list[_Image] = _opened(body, _images_decoder, "images").imageVersionList or []
-    return [image.arn for image in images if image.arn is not None]
-
-
-def _opened(body: bytes, decoder: msgspec.json.Decoder[Any], of: str) -> Any:
-    try:
-        body.decode()
-        return decoder.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        if (marked := _with_lone_surrogates_marked(body)) != body:
-            return _opened(marked, decoder, of)
-        raise MalformedPageError(f"the answer's body is not a page of {of}: {error}") from error
-
-
 def decode_page(body: bytes) -> list[Element]:
     """The page's elements, in the order in which they were sent."""
     try:
@@ -132,7 +80,7 @@ def _decode_each(body: bytes) -> list[Element]:
     try:
         items = _raw_page_decoder.decode(body).imageSummaryList or []
     except msgspec.MsgspecError:
-        marked = _with_lone_surrogates_marked(body)
+        marked = with_lone_surrogates_marked(body)
         items = _raw_page_decoder.decode(marked).imageSummaryList or []
         return [_decode_marked_build(bytes(item)) for item in items]
     return [_decode_build(item) for item in items]
@@ -153,7 +101,7 @@ def _decode_marked_build(item: bytes) -> Element:
     return build
 
 
-def _with_lone_surrogates_marked(body: bytes) -> bytes:
+def with_lone_surrogates_marked(body: bytes) -> bytes:
     """The body with a mark for each escape of a lone surrogate, which no decoder takes."""
     return _ESCAPE.sub(lambda match: _MARK_TEXT + match[1] if match[1] else match[0], body)
 

@@ -18,7 +18,7 @@ from botocore.paginate import TokenEncoder
 from botocore.parsers import ResponseParserError
 
 from extract.asks import LIST_BUILDS, LIST_IMAGES, Ask, asks, asks_for_images, image_arns
-from extract.decode import MalformedPageError, listed_images, open_envelope
+from extract.envelope import MalformedPageError, listed_images, open_envelope
 from extract.errors import CALL_ERRORS, Kind, Problem, diagnose
 from extract.landing import LandedPage, Page
 from extract.patience import Limits, Patience

@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from extract.decode import MalformedPageError, decode_page, open_envelope
+from extract.decode import decode_page
+from extract.envelope import MalformedPageError, open_envelope
 
 STORIES = Path(__file__).parent / "pages"
 
@@ -45,7 +46,9 @@ def extra(build: str) -> Any:
 @pytest.mark.parametrize(
     ("body", "count", "token"),
     [
-        (b"{}", 0, None),
+        (b'{"requestId":"r"}', 0, None),
+        (b'{"nextToken":"t"}', 0, "t"),
+        (b'{"imageSummaryList":null}', 0, None),
         (b'{"imageSummaryList":null,"nextToken":null}', 0, None),
         (b'{"imageSummaryList":[],"nextToken":""}', 0, ""),
         (b'{"imageSummaryList":[{},{"arn":1}],"nextToken":"t"}', 2, "t"),
@@ -69,6 +72,8 @@ def test_an_envelope_has_a_count_and_a_token(body: bytes, count: int, token: str
         b"",
         b"null",
         b"[]",
+        b"{}",
+        b'{"message":"blocked by proxy"}',
         b"<html></html>",
         b'{"imageSummaryList":{}}',
         b'{"imageSummaryList":[null]}',

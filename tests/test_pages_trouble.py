@@ -222,6 +222,8 @@ def test_a_page_size_that_was_chosen_is_not_changed(emulator: Emulator) -> None:
     "body",
     [
         "[]",
+        "{}",
+        '{"message":"blocked by proxy"}',
         '{"imageSummaryList":{}}',
         '{"imageSummaryList":[null]}',
         '{"imageSummaryList":[{"arn":"a"}',

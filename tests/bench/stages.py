@@ -23,7 +23,7 @@ import extract.pages
 import flows.cli
 import flows.pipeline
 import flows.writing
-from extract.decode import open_envelope
+from extract.envelope import open_envelope
 from extract.flatten import flatten
 from extract.landing import LandedPage, LandingWriter
 from extract.reading import BuildReader

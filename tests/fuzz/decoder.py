@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from extract.asks import LIST_BUILDS
-from extract.decode import Envelope, MalformedPageError, open_envelope
+from extract.envelope import Envelope, MalformedPageError, open_envelope
 from extract.flatten import flatten
 from extract.landing import LandingWriter, Page, landed_pages
 from schemas.api import SELF
@@ -50,8 +50,8 @@ def check_body(body: bytes, folder: Path) -> str:
             raise LossError("a page was refused") from None
         return "refused"
     sent = _parsed(body, is_strict=False)
-    if not isinstance(sent, dict):
-        raise LossError(f"what is no object was taken: {sent!r}")
+    if not isinstance(sent, dict) or not sent:
+        raise LossError(f"what is no page was taken: {sent!r}")
     items = sent.get("imageSummaryList") or []
     if len(envelope.imageSummaryList or ()) != len(items):
         raise LossError(f"{len(items)} items, counted as {len(envelope.imageSummaryList or ())}")
@@ -88,7 +88,8 @@ def _is_page(value: Any) -> bool:
     is_list = items is None or (
         isinstance(items, list) and all(isinstance(item, dict) for item in items)
     )
-    return is_list and isinstance(token, str | None)
+    is_told = "imageSummaryList" in value or token is not None or value.get("requestId") is not None
+    return is_list and isinstance(token, str | None) and is_told
 
 
 def _require_token(envelope: Envelope, token: str | None) -> None:
