@@ -106,7 +106,8 @@ class Sessions:
     ) -> Any:
         """A client. Image Builder's makes each call once, since the listing retries itself.
 
-        Raises TargetError where an endpoint of the environment is none.
+        Raises TargetError where an endpoint of the environment is none, or where what the profile's
+        credential_process says is no JSON.
         """
         config = self._once if service == "imagebuilder" else self._retried
         try:
@@ -116,11 +117,22 @@ class Sessions:
                 )
         except InvalidRegionError:
             raise  # of a target whose region AWS has told: the others can be read
-        except ValueError as error:  # botocore's own for an endpoint that is no URL
-            raise TargetError(f"AWS_ENDPOINT_URL: {error}; give a URL", is_usage=True) from error
+        except ValueError as error:  # botocore's own words
+            raise TargetError(self._misconfigured(role_arn, error), is_usage=True) from error
         if service != "imagebuilder":  # whose listing looks at the bodies itself
             client.meta.events.register("before-parse", require_answer)
         return client
+
+    def _misconfigured(self, role_arn: str | None, error: ValueError) -> str:
+        """Which setting it was: the credentials are looked for before the endpoint."""
+        try:
+            self._session(role_arn).get_credentials()
+        except ValueError:
+            return (
+                f"credential_process: {error}; it has to write the JSON of credentials, as it does "
+                "for the AWS CLI"
+            )
+        return f"AWS_ENDPOINT_URL: {error}; give a URL"
 
     @property
     def own_region(self) -> str | None:

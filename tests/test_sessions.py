@@ -10,6 +10,9 @@ from shutil import copytree
 import botocore
 import pytest
 
+from extract.errors import TargetError
+from extract.sessions import Sessions
+
 PROJECT = Path(__file__).parents[1]
 MODELS = Path(botocore.__file__).parent / "data"
 MAKE = """
@@ -60,3 +63,24 @@ def test_clients_are_made_whatever_is_among_the_users_own_models(
     assert known == sorted(known)
     assert {"imagebuilder", "sts"} < set(known)
     assert not any(name.endswith(".json") for name in known)
+
+
+@pytest.mark.parametrize("written", ["not-json", r"\377"])
+def test_a_credential_process_that_writes_no_json_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: str
+) -> None:
+    """And not the endpoint, though botocore has the same exception for both."""
+    script = tmp_path / "sign-in"
+    script.write_text(f"#!/bin/sh\nprintf '{written}'\n")
+    script.chmod(0o700)
+    config = tmp_path / "config"
+    config.write_text(f"[default]\ncredential_process = {script}\n")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+    with pytest.raises(
+        TargetError, match=r"^credential_process: .*the JSON of credentials"
+    ) as told:
+        Sessions().client("imagebuilder", "eu-west-1")
+    assert told.value.is_usage
