@@ -75,12 +75,12 @@ class Spool:
                 remove = partial(path.unlink, missing_ok=True)
                 yield Leftover(str(path), status.st_size, status.st_mtime, remove)
         for folder in (*self.root.glob("_raw/*/*"), *self.root.glob("fetched/*")):
-            files = []
             with suppress(FileNotFoundError):  # its run is done with it
                 files = [file.stat() for file in folder.iterdir()]
-            newest = max((status.st_mtime for status in files), default=0.0)
-            size = sum(status.st_size for status in files)
-            yield Leftover(str(folder), size, newest, partial(rmtree, folder, ignore_errors=True))
+                newest = max(status.st_mtime for status in (folder.stat(), *files))
+                size = sum(status.st_size for status in files)
+                remove = partial(rmtree, folder, ignore_errors=True)
+                yield Leftover(str(folder), size, newest, remove)
 
     def _folder(self, name: str) -> Path:
         self.make()

@@ -2,6 +2,7 @@
 
 import os
 import stat
+import time
 from pathlib import Path
 from shutil import rmtree
 
@@ -39,6 +40,17 @@ def test_what_was_left_unfinished_is_found_and_can_be_removed(bucket: Bucket, st
         leftover.remove()
     assert list(bucket.leftovers()) == []
     assert len(list(other.leftovers())) == 1
+
+
+def test_a_folder_that_is_being_fetched_into_is_not_left_over(bucket: Bucket) -> None:
+    """Even before the first file is there."""
+    began = time.time()
+    put(bucket, "t/part.parquet", b"rows")
+    with bucket.fetched("t") as directory:
+        for path in directory.iterdir():
+            path.unlink()
+        (found,) = (left for left in bucket.leftovers() if left.path == str(directory))
+        assert found.modified_at >= began - 2
 
 
 def mode_of(path: Path) -> int:
