@@ -11,7 +11,7 @@ from flows.batches import BatchRead, outcomes_of_batches, remove_files
 from flows.parameters import SnapshotParameters
 from flows.pipeline import Steps
 from flows.planning import Plan, lake_of
-from flows.reading import with_regions_told_apart
+from flows.reading import told_apart
 from flows.watch import Watch
 from flows.writing import Written
 from lake.records import Commit
@@ -27,7 +27,7 @@ def steps_apart(steps: Steps, read: Read) -> Steps:
 
     def land(parameters: SnapshotParameters, plan: Plan, watch: Watch) -> tuple[TargetOutcome, ...]:
         batches.extend(read(parameters, plan, watch))
-        return tuple(with_regions_told_apart(outcomes_of_batches(plan.targets, batches)))
+        return told_apart(parameters, plan, outcomes_of_batches(plan.targets, batches))
 
     def write(
         parameters: SnapshotParameters, plan: Plan, outcomes: tuple[TargetOutcome, ...]

@@ -7,9 +7,9 @@ tracked and an untracked run do the same. Steps take paths and small records, ne
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Final
 
@@ -28,10 +28,12 @@ from flows.timing import Stage, Timing
 from flows.watch import Silent, Watch
 from flows.writing import Written, write
 from lake.carry import TargetKey, raw_runs_fact
+from lake.changes import are_views_alike
 from lake.commit import await_effect, commit
 from lake.interruption import held_off, take_late
 from lake.opening import current_captures
 from lake.records import Commit
+from lake.storage import Lake, StorageError
 from schemas.snapshots import COMPLETE, FAILED
 
 
@@ -42,7 +44,7 @@ class Summary:
     `last_whole` has, where some target was not read whole, each target's date of the capture that
     the current_* views show. `warnings`: what the data checks wondered at. `warehouse_problem`: why
     the warehouse is not up to date. `written_bytes`: those of its data files. `stages`: how long each
-    step took.
+    step took. `role_arns`: the targets' roles, where they were not asked as the caller.
     """
 
     run_id: str
@@ -56,6 +58,7 @@ class Summary:
     warehouse_problem: str | None = None
     written_bytes: int = 0
     stages: tuple[Stage, ...] = ()
+    role_arns: Mapping[TargetKey, str] = field(default_factory=dict)
 
     @property
     def asked(self) -> tuple[Shown, ...]:
@@ -133,12 +136,14 @@ def take_snapshot(
         plan, written, record = _committed(parameters, steps, watch)
         hold_off()
         problems = [problem_of(lambda: lake.forget(plan.run.raw_folder))]
-        if not parameters.materialize:  # views show what takes effect while they are built
+        # views show what takes effect while they are built, where they show what does until then
+        waits = parameters.materialize or not _are_views_alike(lake)
+        if not waits:
             problems.append(problem_of(lambda: steps.publish(parameters)))
         await_effect(record)
     if take_late():
         watch.doing("interrupted too late: the snapshot is committed")
-    if parameters.materialize:
+    if waits:
         watch.doing("building the warehouse")
         problems.append(problem_of(lambda: steps.publish(parameters)))
     last_whole: dict[TargetKey, date] = {}
@@ -158,6 +163,7 @@ def take_snapshot(
         warehouse_problem=next(filter(None, problems), None),
         written_bytes=sum(f.size_bytes for files in written.manifest.values() for f in files),
         stages=tuple(timing.stages),
+        role_arns={(t.account_id, t.region): t.role_arn for t in plan.targets if t.role_arn},
     )
 
 
@@ -180,6 +186,14 @@ def _committed(
             _give_memory_back()
             watch.doing("committing")
             return plan, written, steps.commit(parameters, plan, written)
+
+
+def _are_views_alike(lake: Lake) -> bool:
+    """False too where that cannot be told: it is committed, and publishing says what is wrong."""
+    try:
+        return are_views_alike(lake)
+    except (StorageError, OSError, pa.ArrowException):
+        return False
 
 
 def _give_memory_back() -> None:

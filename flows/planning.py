@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,12 +20,14 @@ from flows.batches import BatchRead
 from flows.coverage import loses_builds
 from flows.parameters import LakeParameters, ParameterError, SnapshotParameters
 from flows.publishing import kind_of
+from lake.captures import last_whole_captures
 from lake.carry import earlier_run
 from lake.location import open_lake
 from lake.records import FIRST_DATE, newest_content
 from lake.run import Run
 from lake.storage import Lake, LakeSettings, StorageError
 from lake.warehouse import make_place, require_replaceable
+from schemas.api import SELF
 
 READ_TIMEOUT_SECONDS: Final = 60.0
 FULL: Final = (errno.ENOSPC, errno.EDQUOT)
@@ -69,6 +72,8 @@ def plan(parameters: SnapshotParameters) -> Plan:
             "its --region (and --role-arn)"
         )
     _refuse_narrowing(lake, run, targets, request)
+    if not parameters.accept_drop:
+        _refuse_fewer_owners(lake, run, targets, request)
     lake.make()
     make_place(parameters.warehouse)
     return Plan(run, tuple(targets), request)
@@ -168,4 +173,20 @@ def _refuse_narrowing(lake: Lake, run: Run, targets: list[Target], request: Requ
                 f"--filter, --image-version-arn, --owner: the lake has a snapshot of {target} for "
                 f"{run.snapshot_date} that asked for more ({row['request']}), and this one would "
                 "replace it; give it another --lake or --date"
+            )
+
+
+def _refuse_fewer_owners(lake: Lake, run: Run, targets: list[Target], request: Request) -> None:
+    """The builds of an owner that is not asked for any more would seem to have disappeared."""
+    if request.is_narrowed or request.starting_token:  # what is compared is whole captures alone
+        return
+    keys = [(target.account_id, target.region) for target in targets]
+    for row in last_whole_captures(lake, run.snapshot_date, keys):
+        asked = json.loads(row["request"]).get("owners", (SELF,))
+        if missing := sorted(set(asked) - set(request.owners)):
+            raise ParameterError(
+                f"--owner: the snapshot of {row['snapshot_date']} has {row['account_id']}/"
+                f"{row['region']} of {' and '.join(missing)} too, whose builds would seem to have "
+                f"disappeared: give {' '.join(f'--owner {owner}' for owner in missing)} as well, or "
+                "--accept-drop to be without them from now on"
             )

@@ -22,6 +22,7 @@ from extract.targets import Target, TargetOutcome, resolve_targets
 from flows.parameters import SnapshotParameters
 from flows.planning import Plan, lake_of, landing_of, scope_of, sessions_of
 from flows.watch import Silent, Watch
+from lake.captures import last_whole_captures
 from lake.carry import TargetKey
 from lake.records import commits
 from lake.run import Run
@@ -53,7 +54,7 @@ def land(
     landed = landed_pages(landing_of(parameters, plan))
     outcomes = read_targets(parameters, plan, watch or Silent(), landed)
     lake_of(parameters).keep(plan.run.raw_folder)
-    return tuple(with_regions_told_apart(outcomes))
+    return told_apart(parameters, plan, outcomes)
 
 
 def read_targets(
@@ -114,6 +115,29 @@ class _Trial(Listing):
         return None if self.outcome.pages else wait
 
 
+def told_apart(
+    parameters: SnapshotParameters, plan: Plan, outcomes: list[TargetOutcome]
+) -> tuple[TargetOutcome, ...]:
+    """The outcomes, in which a region that was read before is never one that is not there.
+
+    A key that is refused says the same where a role's session was revoked; it would show nowhere.
+    """
+    told = with_regions_told_apart(outcomes)
+    skipped = [(o.account_id, o.region) for o in told if o.status == SKIPPED]
+    captures = last_whole_captures(lake_of(parameters), plan.run.snapshot_date, skipped)
+    read = {(row["account_id"], row["region"]): row["snapshot_date"] for row in captures}
+    return tuple(
+        _failed(outcome, f"; it was read on {read[outcome.account_id, outcome.region]}")
+        if (outcome.account_id, outcome.region) in read
+        else outcome
+        for outcome in told
+    )
+
+
+def _failed(outcome: TargetOutcome, words: str) -> TargetOutcome:
+    return replace(outcome, status=FAILED, error_message=f"{outcome.error_message}{words}")
+
+
 def with_regions_told_apart(outcomes: list[TargetOutcome]) -> list[TargetOutcome]:
     """Says of a region that it is not there only where that is certain, else that it failed.
 
@@ -126,8 +150,7 @@ def with_regions_told_apart(outcomes: list[TargetOutcome]) -> list[TargetOutcome
 
 def _told_apart(outcome: TargetOutcome, reached: set[str]) -> TargetOutcome:
     if outcome.status == SKIPPED and outcome.account_id not in reached:
-        words = f"{outcome.error_message}; or the credentials are not valid (any more)"
-        return replace(outcome, status=FAILED, error_message=words)
+        return _failed(outcome, "; or the credentials are not valid (any more)")
     if outcome.error_code == NO_SUCH_ENDPOINT and not outcome.pages and reached:
         words = "the region has no Image Builder endpoint: leave it out (--exclude-region)"
         return replace(outcome, status=SKIPPED, error_message=f"{outcome.error_message}; {words}")

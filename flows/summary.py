@@ -55,6 +55,10 @@ def lines(summary: Summary, lake: str, warehouse: str) -> list[str]:
     kept = [target for target in summary.targets if not target.is_asked]
     if kept:
         said.append(f"kept from an earlier run of the date: {_targets(len(kept))}")
+    if skipped := [str(t.outcome) for t in summary.asked if t.outcome.status == SKIPPED]:
+        if len(skipped) > MOST_NAMED:
+            skipped[MOST_NAMED:] = [f"{len(skipped) - MOST_NAMED:,} more"]
+        said.append(f"skipped, not there for the account: {', '.join(skipped)}")
     said += [f"warning: {warning}" for warning in summary.warnings]
     said += _unread_lines(summary)
     if summary.warehouse_problem:
@@ -76,8 +80,11 @@ def _unread_lines(summary: Summary) -> list[str]:
             said.append(f"    shown instead: {target.builds:,} builds of run {target.carried_from}")
         said.append(f"    last read whole: {'never' if last == date.min else last}")
         if outcome.resume_token and target.shows_own_rows:  # else there is nothing to go on with
+            role_arn = summary.role_arns.get((outcome.account_id, outcome.region))
+            role = f"--role-arn {role_arn} " if role_arn else ""
             said.append(
-                f"    go on with --region {outcome.region} --starting-token {outcome.resume_token}"
+                f"    go on with --date {summary.snapshot_date} {role}--region {outcome.region} "
+                f"--starting-token {outcome.resume_token}"
             )
     if len(summary.unread) > MOST_LISTED:
         said.append(

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from lake.carry import rows_of
 from lake.interruption import heeded_after
-from lake.records import commits
+from lake.records import Commit
 from lake.run import (
     CHANGES,
     changes_path,
@@ -24,7 +24,7 @@ from lake.run import (
     version_of,
 )
 from lake.sql import text
-from lake.state import state_before
+from lake.state import Current, is_state_there, records_read, state_before, state_of
 from lake.storage import Lake, glob_escaped
 from lake.timeline import Pair, pairs_of, read_timeline, timeline_of
 from lake.writer import Manifest
@@ -40,16 +40,33 @@ _NOT_COMPARED: Final = "exclude (snapshot_date, run_id, account_id, region, capt
 
 
 def has_changes(lake: Lake) -> bool:
-    """Whether every file of changes is there that the captures of the newest state name."""
-    timeline = shown_timeline(lake)
-    if timeline is None:
-        return next(commits(lake), None) is None  # an empty lake lacks nothing
-    return not missing_pairs(lake, pairs_of(timeline))
+    """Whether every file of changes is there that the captures name of a state that the views read."""
+    return all(are_changes_there(lake, record) for record in records_read(lake))
+
+
+def are_views_alike(lake: Lake) -> bool:
+    """Whether views that read the newest record's files will do for the one that shows before it.
+
+    It does not where an older version made that one, or somebody removed the files.
+    """
+    return all(
+        is_state_there(lake, record) and are_changes_there(lake, record)
+        for record in records_read(lake)[1:]
+    )
+
+
+def are_changes_there(lake: Lake, record: Commit) -> bool:
+    """Whether every file of changes is there that the captures of the record's state name."""
+    timeline = _timeline(lake, state_of(lake, record))
+    return timeline is not None and not missing_pairs(lake, pairs_of(timeline))
 
 
 def shown_timeline(lake: Lake) -> pa.Table | None:
     """The captures of the newest state; None where there is none, or they cannot be read."""
-    state = state_before(lake)
+    return _timeline(lake, state_before(lake))
+
+
+def _timeline(lake: Lake, state: Current | None) -> pa.Table | None:
     try:
         return None if state is None else read_timeline(lake, state.manifest)
     except FileNotFoundError:

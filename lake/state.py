@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 from lake.carry import TargetKey, targets_of
-from lake.records import commits, manifest_of, newest_first, read_record
+from lake.records import Commit, commits, manifest_of, newest_first, read_record
 from lake.run import state_folder, version_of
 from lake.storage import Lake
 from lake.timeline import Pair
@@ -37,15 +39,24 @@ class Current:
 def has_state(lake: Lake) -> bool:
     """Whether the current rows can be read from files of their own: from the first commit on.
 
-    Not where an older version made the newest commit, or somebody removed the files: the views then
-    find the rows in the history.
+    Not where an older version made the newest commit, or the one that shows until that takes effect,
+    or where somebody removed the files: the views then find the rows in the history.
     """
-    if next(commits(lake), None) is None:
-        return True
-    state = state_before(lake)
-    if state is None:
-        return False
-    if TARGET_CAPTURES.name not in state.manifest:
+    return all(is_state_there(lake, record) for record in records_read(lake))
+
+
+def records_read(lake: Lake) -> list[Commit]:
+    """Whose state the views read: the newest record's, until it takes effect the one's before it."""
+    ordered = newest_first(commits(lake))
+    now_ms = time.time() * 1000
+    in_effect = (record for record in ordered if record.effective_at_ms <= now_ms)
+    return list(dict.fromkeys([*ordered[:1], *islice(in_effect, 1)]))
+
+
+def is_state_there(lake: Lake, record: Commit) -> bool:
+    """Whether the record names a state as today's version lays it, and all of its files are there."""
+    state = state_of(lake, record)
+    if state is None or TARGET_CAPTURES.name not in state.manifest:
         return False
     named = {file.path for files in state.manifest.values() for file in files}
     there = {
@@ -69,15 +80,20 @@ def current_targets(lake: Lake, content: Mapping[str, Any]) -> list[_Row]:
 
 
 def state_before(lake: Lake) -> Current | None:
-    """The state that the newest record names; None where it names none as today's version lays it."""
+    """The newest record's state; None where there is none."""
     newest = next(iter(newest_first(commits(lake))), None)
-    if newest is None or not newest.state:
+    return state_of(lake, newest) if newest else None
+
+
+def state_of(lake: Lake, record: Commit) -> Current | None:
+    """The state that the record names; None where it names none as today's version lays it."""
+    if not record.state:
         return None
-    manifest = manifest_of(read_record(lake, newest), "current")
+    manifest = manifest_of(read_record(lake, record), "current")
     versions = {version_of(file.path) for files in manifest.values() for file in files}
     of_runs = [f for table in DATA_TABLES for f in manifest.get(table.name, ())]
     is_of_today = versions == {SCHEMA_VERSION} and all("/run_id=" in f.path for f in of_runs)
-    return Current(newest.state, manifest) if is_of_today else None
+    return Current(record.state, manifest) if is_of_today else None
 
 
 def state_targets(lake: Lake, files: Iterable[DataFile]) -> dict[TargetKey, _Row]:

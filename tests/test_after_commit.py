@@ -6,9 +6,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -20,12 +19,11 @@ from extract.emulator.settings import REGIONS
 from flows.loading import load_parameters
 from flows.mistakes import INTERRUPTED_LATE
 from flows.parameters import ParameterError, SnapshotParameters
-from flows.pipeline import PLAIN, publish_warehouse, take_snapshot
 from lake.folder import Folder
 from lake.interruption import heeded_after, held_off
 from lake.location import open_folder
 from lake.maintain import maintain
-from lake.records import commits, commits_in_effect
+from lake.records import commits
 from lake.retention import Keep
 from lake.verify import verify
 from lake.warehouse import connect, publish
@@ -140,27 +138,6 @@ def test_an_interruption_that_is_heeded_late_says_where_to_look(
     ended = command_by(tmp_path, script, "run", *OPTIONS)
     assert ended.stderr.endswith(f"imagelake: {INTERRUPTED_LATE}\n")
     assert (ended.returncode, committed(tmp_path)) == (3, 1)
-
-
-@pytest.mark.usefixtures("emulator")
-@pytest.mark.parametrize("materialize", [False, True])
-def test_a_run_ends_in_effect_and_its_views_are_built_before(
-    parameters: Callable[..., SnapshotParameters], materialize: bool
-) -> None:
-    """A warehouse of tables has to hold the run, and is built once that shows."""
-    given = parameters(region=[REGIONS[0]], visibility_seconds=2, materialize=materialize)
-    shown: list[int] = []
-
-    def noting(parameters: SnapshotParameters) -> bool:
-        shown.append(len(commits_in_effect(open_folder(given.lake))))
-        return publish_warehouse(parameters)
-
-    summary = take_snapshot(given, replace(PLAIN, publish=noting))
-    assert summary.warehouse_problem is None
-    assert shown == [1 if materialize else 0]
-    with connect(given.warehouse) as connection:
-        (counts,) = connection.execute("select count(*) from current_builds").fetchall()
-    assert counts == (summary.row_counts["image_builds"],)
 
 
 @contextmanager

@@ -133,7 +133,7 @@ def test_a_limit_ends_truncated_and_says_where_to_go_on(snap: Snap, ask: Ask) ->
     token = target.outcome.resume_token
     assert token is not None
     assert exit_status(summary) == 3
-    go_on = f"    go on with --region {EAST} --starting-token {token}"
+    go_on = f"    go on with --date {DATE} --region {EAST} --starting-token {token}"
     assert any(line.startswith(go_on) for line in lines(summary, "", ""))
     assert ask(TARGETS) == [(EAST, "truncated", "part", "MaxItems", 50, None)]
     assert ask("select resume_token from snapshot_targets") == [(token,)]
