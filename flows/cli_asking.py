@@ -10,14 +10,16 @@ import typer
 
 from flows.formats import Format, Listing
 from flows.mistakes import EXIT_USAGE
-from flows.options import ConfigFile, load
+from flows.options import ConfigFile, load, path_option
 from flows.parameters import ENVIRONMENT_PREFIX, LakeParameters, SnapshotParameters
 from flows.terminal import say, show, stop_printing, width_of
 
 Warehouse = Annotated[
     Path,
-    typer.Option(
-        help="The DuckDB file of views over the lake.", envvar=f"{ENVIRONMENT_PREFIX}WAREHOUSE"
+    path_option(
+        "--warehouse",
+        help="The DuckDB file of views over the lake.",
+        envvar=f"{ENVIRONMENT_PREFIX}WAREHOUSE",
     ),
 ]
 Form = Annotated[Format, typer.Option("--format", help="How to print the rows.")]
@@ -40,7 +42,7 @@ def sql(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="A file for the rows, which is there whole or not at all."),
+        path_option("--out", help="A file for the rows, which is there whole or not at all."),
     ] = None,
     no_external: Annotated[
         bool,

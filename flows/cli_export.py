@@ -9,12 +9,16 @@ import typer
 
 from flows.cli_asking import DEFAULTS, Warehouse
 from flows.formats import FileFormat
+from flows.options import path_option
 from flows.terminal import say
 
 
 def export(
     out: Annotated[
-        Path, typer.Option(help="The folder for the files; those of an export before are replaced.")
+        Path,
+        path_option(
+            "--out", help="The folder for the files; those of an export before are replaced."
+        ),
     ],
     names: Annotated[
         list[str] | None,

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from flows.options import ConfigFile, load
+from flows.options import ConfigFile, load, path_option
 from flows.parameters import LakeParameters, ParameterError
 from flows.terminal import printable, show
 
@@ -18,7 +18,7 @@ _NEEDED: Final = ("altair", "jinja2", "vl_convert")
 
 def report(
     out: Annotated[
-        Path, typer.Option(help="The page's file, which is there whole or not at all.")
+        Path, path_option("--out", help="The page's file, which is there whole or not at all.")
     ] = Path("imagelake-report.html"),
     interactive: Annotated[
         bool,

@@ -5,15 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from flows.cli_asking import DEFAULTS, Warehouse
+from flows.options import path_option
 from flows.terminal import printable, say, show
 
 
 def superset_bundle(
     out: Annotated[
-        Path, typer.Option(help="The bundle's file, which is there whole or not at all.")
+        Path, path_option("--out", help="The bundle's file, which is there whole or not at all.")
     ] = Path("imagelake-superset.zip"),
     warehouse: Warehouse = DEFAULTS.warehouse,
 ) -> None:

@@ -24,6 +24,7 @@ from flows.parameters import (
     SnapshotParameters,
     did_you_mean,
 )
+from flows.places import local_path
 from flows.upkeep_parameters import MaintainParameters, RebuildParameters
 
 Model = TypeVar("Model", bound=LakeParameters)
@@ -54,13 +55,24 @@ def load_parameters(
     with one line that names the option and the value.
     """
     if config is None and (named := environment.get(f"{ENVIRONMENT_PREFIX}CONFIG")):
-        config = Path(named)
+        config = path_given("--config", named)
     given = _from_file(model, config) if config else {}
     given |= _from_environment(model, environment) | dict(options)
     try:
         return model(**given)
     except ValidationError as error:
         raise ParameterError(_one_line(error, given)) from None
+
+
+def path_given(option: str, place: str | Path) -> Path:
+    """The path on this machine that is given with an option of no model's.
+
+    Raises ParameterError with one line that names the option and the value.
+    """
+    try:
+        return local_path(place)
+    except ValueError as error:
+        raise ParameterError(f"{option} {str(place)!r}: {error}") from None
 
 
 def option_name(field: str) -> str:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 import typer
 from pydantic.fields import FieldInfo
 
-from flows.loading import Model, load_parameters, option_name
+from flows.loading import Model, load_parameters, option_name, path_given
 from flows.parameters import LakeParameters
 
 _METAVARS: Final = {
@@ -50,8 +50,17 @@ _METAVARS: Final = {
 }
 
 
+def path_option(name: str, **given: Any) -> Any:
+    """An option of a command's own that is a path on this machine, read as those of the models are."""
+
+    def path(place: str) -> Path:
+        return path_given(name, place)
+
+    return typer.Option(name, parser=path, metavar="<path>", **given)
+
+
 ConfigFile = Annotated[
-    Path | None, typer.Option("--config", help="A TOML file; its keys are these options.")
+    Path | None, path_option("--config", help="A TOML file; its keys are these options.")
 ]
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -23,6 +24,7 @@ from pydantic import (
 )
 
 from extract.request import Request
+from flows.places import expanded, local_path
 from schemas.api import FILTER_NAMES, IMAGE_VERSION_ARN, MAX_PAGE_SIZE, SELF, Owner
 
 ENVIRONMENT_PREFIX: Final = "IMAGELAKE_"
@@ -44,12 +46,16 @@ def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
+def _as_path(value: Any) -> Any:
+    return local_path(value) if isinstance(value, str | Path) else value
+
+
 def _own() -> list[Owner]:
     return [SELF]
 
 
 Strings = Annotated[list[str], BeforeValidator(_as_list)]
-
+LocalPath = Annotated[Path, BeforeValidator(_as_path)]
 
 AccountIds = Annotated[list[Annotated[str, Field(pattern=ACCOUNT_ID)]], BeforeValidator(_as_list)]
 
@@ -69,8 +75,10 @@ class LakeParameters(BaseModel):
 
     model_config = ConfigDict(extra="forbid", validate_default=False, hide_input_in_errors=True)
 
-    lake: str = Field("data/lake", description="The lake: a folder, or s3://BUCKET/PREFIX.")
-    warehouse: Path = Field(
+    lake: Annotated[str, AfterValidator(expanded)] = Field(
+        "data/lake", description="The lake: a folder, or s3://BUCKET/PREFIX."
+    )
+    warehouse: LocalPath = Field(
         Path("data/imagelake.duckdb"), description="The DuckDB file of views over the lake."
     )
     materialize: bool = Field(
@@ -85,7 +93,7 @@ class LakeParameters(BaseModel):
         description="From a commit to its taking effect: above the time to write its record and the "
         "clocks' skew (default: 0.5, on S3 5).",
     )
-    spool: Path | None = Field(
+    spool: LocalPath | None = Field(
         None,
         description="Where pages land and files are built for a lake on S3 (default: the user's "
         "cache folder).",

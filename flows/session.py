@@ -14,6 +14,7 @@ from flows.answer_file import answer_file
 from flows.answers import NO_ROWS, write_answer
 from flows.confined import OPTION, refusal
 from flows.formats import Format, format_of
+from flows.loading import path_given
 from flows.parameters import ParameterError
 from flows.query_errors import QueryError, query_error, words_of
 from flows.statements import Statement, is_command
@@ -165,7 +166,7 @@ class Session:
     def _set_save(self, name: str) -> None:
         if self.is_confined:
             raise ParameterError(f"{OPTION}: .save is refused: no file is written")
-        path = Path(name).expanduser()
+        path = path_given(".save", name)
         if not name or (path.suffix and format_of(path) is None):
             raise ParameterError(f".save {name}: expected a .csv, .json or .parquet file")
         self._save = path

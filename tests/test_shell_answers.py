@@ -39,6 +39,8 @@ def test_commands_say_what_there_is_and_what_is_wrong(shell: Shell) -> None:
         (".format parquet", ".format parquet: it is binary; .save FILE.parquet keeps an answer"),
         (".rows 0", ".rows 0: expected a number above 0, or all"),
         (".save a.xlsx", ".save a.xlsx: expected a .csv, .json or .parquet file"),
+        (".save ~nobody-here/a.csv", ".save '~nobody-here/a.csv': there is no user 'nobody-here'"),
+        (".save s3://b/a.csv", ".save 's3://b/a.csv': only a lake may be at a URL"),
         (".nonsense", "'.nonsense' is no command; .help lists them"),
     ):
         assert words in ask(terminal, typed)
