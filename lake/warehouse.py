@@ -6,6 +6,7 @@ Anyone who can read the lake can build one.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -36,8 +37,9 @@ from schemas.view import BI, macros, views
 def publish(lake: Lake, path: Path) -> bool:
     """Builds the warehouse of live views at `path`, beside it and renamed over it.
 
-    Doing it twice is the same as doing it once: a warehouse that is as it should be is left alone.
-    Returns whether it was built. Raises StorageError where the file cannot be written.
+    A link stays one: the file that it names is replaced, or made where there is none yet. Doing it
+    twice is the same as doing it once: a warehouse that is as it should be is left alone. Returns
+    whether it was built. Raises StorageError where the file cannot be written.
     """
     return _publish(lake, path, LIVE, _live_definitions(lake))
 
@@ -70,7 +72,8 @@ def _live_definitions(lake: Lake) -> list[str]:
 
 def _publish(lake: Lake, path: Path, kind: str, statements: list[str]) -> bool:
     _require_name(path)
-    _remove_leftovers(path)
+    file = _file_of(path)
+    _remove_leftovers(file)
     made_of = [*statements, repr((views(), macros()))]
     if kind == MATERIALIZED:
         records = commits_in_effect(lake).values()
@@ -81,14 +84,14 @@ def _publish(lake: Lake, path: Path, kind: str, statements: list[str]) -> bool:
     if found == fingerprint:
         return False
     _require_kind(path, found, kind)
-    staged = path.with_name(f"{path.name}{TEMPORARY}{uuid4().hex[:8]}")
+    staged = file.with_name(f"{file.name}{TEMPORARY}{uuid4().hex[:8]}")
     build = build_materialized if kind == MATERIALIZED else build_views
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        file.parent.mkdir(parents=True, exist_ok=True)
         build(lake, staged, statements, fingerprint)
-        if kind != LIVE and _is_overtaken(staged, path, found):
+        if kind != LIVE and _is_overtaken(staged, file, found):
             return False
-        staged.replace(path)
+        staged.replace(file)
     except (OSError, duckdb.IOException, duckdb.TransactionException) as error:
         raise StorageError(
             f"--warehouse {str(path)!r}: cannot be written: {_line(error)}"
@@ -98,9 +101,27 @@ def _publish(lake: Lake, path: Path, kind: str, statements: list[str]) -> bool:
     return True
 
 
+def _file_of(path: Path) -> Path:
+    """The file that a link names, which need not be there yet; any other path is its own, absolute.
+
+    Were the link replaced, who reads the file by its own name or another link would keep the old one.
+    Raises StorageError where a link leads to no file, but back to itself.
+    """
+    file = Path(os.path.realpath(path))
+    if any(part.is_symlink() for part in (file, *file.parents)):
+        raise StorageError(
+            f"--warehouse {str(path)!r}: a link in it leads back to itself; remove that or give "
+            "another"
+        )
+    return file
+
+
 def _require_name(path: Path) -> None:
-    """A database is named as its file is up to the first dot; a schema's name would be ambiguous."""
-    if path.name.partition(".")[0].lower() == BI:
+    """A database is named as its file is up to the first dot; a schema's name would be ambiguous.
+
+    Where the path is a link, that goes for the file's own name too: DuckDB 1.5 goes by that.
+    """
+    if BI in (name.partition(".")[0].lower() for name in (path.name, _file_of(path).name)):
         raise StorageError(
             f"--warehouse {str(path)!r}: the database in it would be named as its schema {BI}, and "
             f"{BI}.builds be ambiguous; give the file another name"
@@ -188,8 +209,9 @@ def _require_kind(path: Path, fingerprint: str, kind: str) -> None:
 def make_place(path: Path) -> None:
     """Makes the warehouse's folder. Raises StorageError where nothing can be written in it."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryFile(dir=path.parent):
+        folder = _file_of(path).parent
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
             pass
     except OSError as error:
         raise StorageError(
