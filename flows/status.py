@@ -28,27 +28,21 @@ limit 1
 """
 
 _TARGETS = """
-with newest as (
-    select *
-    from snapshot_targets
-    qualify row_number() over (partition by account_id, region order by snapshot_date desc) = 1
-)
 select
-    n.account_id,
-    n.region,
-    n.status,
-    n.snapshot_date as last_asked,
-    date_trunc('second', c.captured_at) as last_complete,
-    round(epoch(now() - c.captured_at) / 3600, 1) as age_hours,
-    coalesce(c.builds, 0) as builds,
-    n.error_message
-from newest as n
-left join current_targets as c using (account_id, region)
+    account_id,
+    region,
+    last_attempt_status as status,
+    last_attempt_date as last_asked,
+    date_trunc('second', captured_at) as last_complete,
+    age_hours,
+    coalesce(builds, 0) as builds,
+    last_error_message as error_message
+from target_freshness
 order by
-    list_position(['failed', 'truncated', 'skipped', 'complete'], n.status),
-    c.captured_at nulls first,
-    n.account_id,
-    n.region
+    list_position(['failed', 'truncated', 'skipped', 'complete'], last_attempt_status),
+    captured_at nulls first,
+    account_id,
+    region
 """
 
 

@@ -3,9 +3,11 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from schemas.api import BUILD_STATUSES
 from tests.analysis import ask, whole_run
-from tests.rows import arn_of, build, covered
+from tests.rows import Target, arn_of, build, covered
 from tests.small_history import (
     DAYS,
     HOME,
@@ -13,6 +15,7 @@ from tests.small_history import (
     OTHER,
     at,
 )
+from tests.test_writer import Rows
 
 __all__ = ["ask"]  # a fixture is used by its name
 
@@ -52,6 +55,65 @@ def test_attempts_since_the_newest_complete_capture_are_counted(ask: Any) -> Non
     ]
     query = "select snapshot_date, last_attempt_status, failed_attempt_count from target_freshness"
     assert ask(query, *runs) == [(DAYS[1], "skipped", 2)]
+
+
+UNLISTED = (OTHER[0], "all")
+"""What stands for the other account where its regions could not be listed."""
+LATER = {"complete": "whole", "failed": "none", "skipped": "none"}
+"""By status of a region that is asked later, what shows of it."""
+
+
+def listings(*dates: dict[Target, str]) -> list[Rows]:
+    """A run a date, of each target as its listing ended."""
+    return [
+        {
+            "snapshot_targets": [
+                covered(target, DAYS[day], status, LATER[status])
+                for target, status in targets.items()
+            ],
+            "snapshots": [{}],
+        }
+        for day, targets in enumerate(dates)
+    ]
+
+
+@pytest.mark.parametrize("status", LATER)
+def test_an_account_is_no_target_once_its_regions_are_asked(ask: Any, status: str) -> None:
+    """However that ended; what of it was told then is kept, and joins to no target."""
+    runs = listings({HOME: "complete", UNLISTED: "failed"}, {HOME: "complete", OTHER: status})
+    query = "select account_id, region, last_attempt_date, last_attempt_status from {} order by all"
+    told = [(*HOME, DAYS[1], "complete"), (*OTHER, DAYS[1], status)]
+    assert ask(query.format("target_freshness"), *runs) == told
+    assert ask(query.format("bi.targets")) == ask(query.format("bi.target_freshness")) == told
+    kept = "select coverage_key, target_key from bi.coverage where region = 'all'"
+    assert ask(kept) == [("/".join((*UNLISTED, str(DAYS[0]))), None)]
+
+
+@pytest.mark.parametrize(
+    ("dates", "failures"),
+    [
+        ([{HOME: "complete", UNLISTED: "failed"}, {HOME: "complete"}], 1),
+        ([{OTHER: "complete"}, {UNLISTED: "failed"}, {UNLISTED: "failed"}], 2),
+        ([{UNLISTED: "failed"}, {OTHER: "complete"}, {UNLISTED: "failed"}], 1),
+        ([{OTHER: "complete", UNLISTED: "failed"}], 1),
+    ],
+    ids=["another account's are", "asked before", "once more", "of the same date"],
+)
+def test_an_account_whose_regions_are_not_listed_is_stale(
+    ask: Any, dates: list[dict[Target, str]], failures: int
+) -> None:
+    """Until they are: what failed before they last were is not counted."""
+    query = """
+        select snapshot_date, last_attempt_date, last_attempt_status, failed_attempt_count, is_stale
+        from target_freshness where region = 'all'
+    """
+    last = DAYS[max(day for day, targets in enumerate(dates) if UNLISTED in targets)]
+    assert ask(query, *listings(*dates)) == [(None, last, "failed", failures, True)]
+    joined = """
+        select max(c.snapshot_date)
+        from bi.coverage as c join bi.targets as t using (target_key) where t.region = 'all'
+    """
+    assert ask(joined) == [(last,)]
 
 
 def test_a_deprecation_is_due_in_so_many_days(ask: Any) -> None:

@@ -19,6 +19,7 @@ from schemas.view import macros, views
 from tests.command import UNTRACKED, Command
 
 HOME, EAST, WEST = ACCOUNTS[0], REGIONS[0], REGIONS[1]
+ROLE = "arn:aws:iam::{}:role/imagelake"
 
 
 def test_a_run_says_what_it_took_and_where_it_is(
@@ -58,6 +59,25 @@ def test_a_failed_target_ends_in_three_and_leads_the_status(
     assert "AccessDeniedException" in status[0]["error_message"]
     assert status[0]["last_complete"] is None
     assert "partial" in imagelake("status").stdout
+
+
+def test_the_status_forgets_that_an_accounts_regions_were_not_listed_once_they_are(
+    imagelake: Command, emulator: Emulator
+) -> None:
+    """And leads with it again where they are not, once more."""
+    asked = ("run", "--region", "all", *(f"--role-arn={ROLE.format(a)}" for a in ACCOUNTS[:2]))
+    read = [(account, region, "complete") for account in ACCOUNTS[:2] for region in sorted(REGIONS)]
+    unlisted = (ACCOUNTS[1], "all", "failed")
+    told = []
+    for day, is_denied in ((16, True), (17, False), (18, True)):
+        emulator.set_faults(f"{ACCOUNTS[1]}/*", {"list_regions_denied": is_denied})
+        assert imagelake(*asked, "--date", f"2025-11-{day}").returncode == (3 if is_denied else 0)
+        status = json.loads(imagelake("status", "--format", "json").stdout)
+        told.append([(row["account_id"], row["region"], row["status"]) for row in status])
+    before, listed, after = told
+    assert (before[0], sorted(before[1:])) == (unlisted, read[: len(REGIONS)])
+    assert sorted(listed) == read
+    assert (after[0], sorted(after[1:])) == (unlisted, read)
 
 
 def test_a_listing_goes_on_at_the_token_that_was_printed(

@@ -9,11 +9,14 @@ from pathlib import Path
 import pytest
 
 from flows.report.reading import queries, read_answers
+from lake.folder import Folder
 from lake.warehouse import connect
 from tests.hostile_lake import BUILDS, hostile_warehouse
-from tests.reported import Parsed, page_on, report_on, rows_of
+from tests.reported import NOW, Parsed, page_on, published, report_on, rows_of
+from tests.rows import ami, build, covered
 from tests.small_history import HOME, LONE, OTHER
 from tests.small_runs import small_lake, small_warehouse
+from tests.test_writer import commit_rows
 
 __all__ = ["hostile_warehouse", "small_lake", "small_warehouse"]  # fixtures are used by their names
 
@@ -96,6 +99,47 @@ def test_tables_say_what_the_views_do(small_warehouse: Path) -> None:
         (("API", "1.2.0/1"), OTHER, "(new)", "ARCHIVED", before, None),
         (("DB", "1.2.0/1"), HOME, "(new)", "BUILDING", before, None),
     ]
+
+
+@pytest.mark.usefixtures("at_once")
+def test_the_last_version_in_a_region_is_the_newest_by_numbers(folder: Folder) -> None:
+    """Of the builds that two accounts have there last, 1.10.0 comes after 1.9.0 and build 10 after 9.
+
+    A version that does not fit its columns comes before all that do.
+    """
+    day, beyond = date(2025, 11, 20), "99999999999999999999.0.0"
+    last = {
+        "web": ("1.9.0/1", "1.10.0/1", "2.0.0/1"),
+        "db": ("1.0.0/9", "1.0.0/10", "1.0.1/1"),
+        "app": (f"{beyond}/1", "1.0.0/1", "1.0.1/1"),
+    }
+    images = [f"{slug}/{version}" for slug, versions in last.items() for version in versions]
+    builds = [
+        build(HOME, day, image, "AVAILABLE", **({"version_major": None} if beyond in image else {}))
+        for image in images
+    ]
+    amis = [
+        {**ami(HOME, day, f"{slug}/{version}", 0, "eu-west-1", "AVAILABLE"), "ami_account_id": of}
+        for slug, versions in last.items()
+        for version, of in zip(versions, ("first", "second"), strict=False)
+    ]
+    commit_rows(
+        folder,
+        day,
+        {
+            "image_builds": builds,
+            "image_amis": amis,
+            "snapshot_targets": [covered(HOME, day, "complete", "whole", len(builds))],
+            "snapshots": [{"committed_at": NOW, "status": "complete"}],
+        },
+    )
+    with connect(published(folder)) as connection:
+        found = read_answers(connection)["region_coverage"].rows
+    assert {row["name"]: (row["missing"], row["last_version"]) for row in found} == {
+        "WEB": (2, "1.10.0/1"),
+        "DB": (2, "1.0.0/10"),
+        "APP": (2, "1.0.0/1"),
+    }
 
 
 def test_charts_draw_the_rows_of_the_views(small_warehouse: Path) -> None:

@@ -77,6 +77,7 @@ def commit_targets(folder: Folder, day: date, targets: list[Row], builds: list[R
 DAY, LATER = date(2025, 11, 19), date(2025, 11, 20)
 WEB = build(HOME, DAY, "web/1.0.0/1", "AVAILABLE")
 READ = covered(HOME, DAY, "complete", "whole", 1)
+UNLISTED = (OTHER[0], "all")
 
 
 @pytest.mark.slow
@@ -116,13 +117,29 @@ READ = covered(HOME, DAY, "complete", "whole", 1)
             "Incomplete: 1 target never read, whose builds are missing.",
         ),
         (
+            [READ, covered(UNLISTED, DAY, "failed", "none")],
+            [READ, covered(OTHER, LATER, "complete", "whole")],
+            "Every target was read whole: 2 of 2",
+            "",
+        ),
+        (
+            [READ, covered(OTHER, DAY, "complete", "whole")],
+            [READ, covered(UNLISTED, LATER, "failed", "none")],
+            "1 of 2 targets could not be read whole",
+            "Incomplete: 1 target never read, whose builds are missing, 1 target not asked on "
+            "2025-11-20, shown as last read.",
+        ),
+        (
             [covered(HOME, DAY, "skipped", "none")],
             [covered(HOME, LATER, "skipped", "none")],
             "No target was asked",
             "",
         ),
     ],
-    ids=["whole", "not asked", "narrowed", "filtered", "truncated", "never read", "skipped"],
+    ids=[
+        *("whole", "not asked", "narrowed", "filtered", "truncated", "never read"),
+        *("regions listed since", "regions not listed", "skipped"),
+    ],
 )
 def test_what_is_incomplete_never_looks_complete(
     folder: Folder, first: list[Row], second: list[Row], finding: str, gaps: str

@@ -2,7 +2,7 @@
 -- grain: one row a target and date (coverage_key)
 -- asks: Which targets failed most often?
 -- example: select account_id, region, count(*) as failures, max(snapshot_date) as last_failure from bi.coverage where status = 'failed' group by all order by failures desc
--- column target_key: Joins to bi.targets: account_id/region.
+-- column target_key: Joins to bi.targets: account_id/region; NULL for the region all of a date before one on which the account's regions were asked.
 -- column coverage_key: The target and date: target_key/snapshot_date.
 -- column snapshot_date: The date that the snapshot is filed under: joins to bi.calendar.
 -- column run_id: The run that shows for the date.
@@ -14,25 +14,37 @@
 -- measure build_count = sum(builds)::bigint: builds shown; only of one date they are builds, over several the same ones count again
 -- measure request_count = sum(requests)::bigint: calls made
 -- measure throttle_count = sum(throttles)::bigint: calls that were refused for their rate
+with listed as (
+    select
+        account_id,
+        max(snapshot_date) as listed_date
+    from main.snapshot_targets
+    where region <> 'all'
+    group by account_id
+)
 select
-    concat_ws('/', account_id, region, snapshot_date::varchar) as coverage_key,
-    concat_ws('/', account_id, region) as target_key,
-    snapshot_date,
-    run_id,
-    account_id,
-    region,
-    status,
-    coverage,
-    coverage = 'whole' as is_whole,
-    error_code,
-    error_message,
-    builds,
-    pages,
-    requests,
-    throttles,
-    captured_at at time zone 'UTC' as captured_at_utc,
-    started_at at time zone 'UTC' as started_at_utc,
-    finished_at at time zone 'UTC' as finished_at_utc,
-    (epoch_us(finished_at) - epoch_us(started_at)) / 1e6 as listing_seconds,
-    carried_from
-from main.snapshot_targets
+    concat_ws('/', t.account_id, t.region, t.snapshot_date::varchar) as coverage_key,
+    case  -- a failure to list an account's regions is no target's once one of them was asked
+        when t.region <> 'all' or l.listed_date is null or t.snapshot_date >= l.listed_date
+            then concat_ws('/', t.account_id, t.region)
+    end as target_key,
+    t.snapshot_date,
+    t.run_id,
+    t.account_id,
+    t.region,
+    t.status,
+    t.coverage,
+    t.coverage = 'whole' as is_whole,
+    t.error_code,
+    t.error_message,
+    t.builds,
+    t.pages,
+    t.requests,
+    t.throttles,
+    t.captured_at at time zone 'UTC' as captured_at_utc,
+    t.started_at at time zone 'UTC' as started_at_utc,
+    t.finished_at at time zone 'UTC' as finished_at_utc,
+    (epoch_us(t.finished_at) - epoch_us(t.started_at)) / 1e6 as listing_seconds,
+    t.carried_from
+from main.snapshot_targets as t
+left join listed as l on l.account_id = t.account_id

@@ -1,7 +1,8 @@
 -- How fresh each target's builds are, as of the query's now(): its newest complete capture
 -- (current_targets), how the last attempt to read it ended, and how many failed since. Stale is what is
 -- older than 36 hours: a daily snapshot that was missed, and half a day. A filtered look refreshes no
--- target that was read whole.
+-- target that was read whole. The region all stands for an account whose regions could not be listed,
+-- until a later snapshot asks one of them.
 -- grain: one row a target that was ever asked (account_id, region)
 -- asks: Which targets are stale, and why?
 -- example: select account_id, region, captured_at, failed_attempt_count, last_error_code from target_freshness where is_stale order by captured_at nulls first
@@ -17,17 +18,43 @@
 -- column last_error_message: The error in words, with what to do.
 -- column failed_attempt_count: Dates since the newest complete capture on which the target was asked and not read to the end (failed or truncated).
 -- column is_stale: True where the newest complete capture is older than 36 hours, or there is none though the region is not skipped.
-with attempts as (
+with asked as (
+    select
+        account_id,
+        region,
+        snapshot_date,
+        status,
+        finished_at,
+        error_code,
+        error_message
+    from snapshot_targets
+    qualify
+        region <> 'all'
+        or snapshot_date >= coalesce(
+            max(snapshot_date) filter (where region <> 'all') over (partition by account_id),
+            snapshot_date
+        )
+),
+attempts as (
     select
         t.account_id,
         t.region,
         max(t.snapshot_date) as last_attempt_date,
+        arg_max(
+            {
+                'status': t.status,
+                'finished_at': t.finished_at,
+                'error_code': t.error_code,
+                'error_message': t.error_message
+            },
+            t.snapshot_date
+        ) as last,
         count(*) filter (
             where
             t.status in ('failed', 'truncated')
             and (c.snapshot_date is null or t.snapshot_date >= c.snapshot_date)
         ) as failed_attempt_count
-    from snapshot_targets as t
+    from asked as t
     left join current_targets as c using (account_id, region)
     group by all
 )
@@ -39,20 +66,15 @@ select
     round((epoch_us(now()) - epoch_us(c.captured_at)) / 3600e6, 1) as age_hours,
     c.builds,
     a.last_attempt_date,
-    t.status as last_attempt_status,
-    t.finished_at as last_attempt_at,
-    t.error_code as last_error_code,
-    t.error_message as last_error_message,
+    a.last.status as last_attempt_status,
+    a.last.finished_at as last_attempt_at,
+    a.last.error_code as last_error_code,
+    a.last.error_message as last_error_message,
     a.failed_attempt_count,
     case
-        when c.snapshot_date is null then t.status is distinct from 'skipped'
+        when c.snapshot_date is null then a.last.status is distinct from 'skipped'
         else (epoch_us(now()) - epoch_us(c.captured_at)) / 3600e6 > 36
     end as is_stale
 from attempts as a
-join snapshot_targets as t
-    on
-        t.account_id = a.account_id
-        and t.region = a.region
-        and t.snapshot_date = a.last_attempt_date
 left join current_targets as c
     on c.account_id = a.account_id and c.region = a.region

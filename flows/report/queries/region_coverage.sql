@@ -3,18 +3,27 @@
 -- more: select account_id, region, image_owner_account, image_slug, list(distinct ami_region) filter (where is_missing_in_newest) as missing from ami_region_coverage group by all
 with by_region as (
     select
-        account_id,
-        region,
-        image_owner_account,
-        image_slug,
-        name,
-        ami_region,
+        c.account_id,
+        c.region,
+        c.image_owner_account,
+        c.image_slug,
+        c.name,
+        c.ami_region,
         count(*) as places,
-        count(*) filter (where is_missing_in_newest) as missing,
-        max(regexp_extract(last_arn, ':image/[^/]+/(.+)$', 1)) filter (
-            where is_missing_in_newest
-        ) as last_version
-    from ami_region_coverage
+        count(*) filter (where c.is_missing_in_newest) as missing,
+        arg_max(
+            regexp_extract(c.last_arn, ':image/[^/]+/(.+)$', 1),
+            {
+                'major': coalesce(b.version_major, -1),
+                'minor': coalesce(b.version_minor, -1),
+                'patch': coalesce(b.version_patch, -1),
+                'number': coalesce(b.build_number, -1),
+                'arn': c.last_arn
+            }
+        ) filter (where c.is_missing_in_newest) as last_version
+    from ami_region_coverage as c
+    left join current_builds as b
+        on b.account_id = c.account_id and b.region = c.region and b.arn = c.last_arn
     group by all
 ),
 with_total as (
