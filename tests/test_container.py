@@ -7,15 +7,21 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from flows.deploying import settings_of, with_secrets
+from flows.parameters import ParameterError, SnapshotParameters
+from flows.upkeep_parameters import MaintainParameters
+
 PROJECT = Path(__file__).parents[1]
 HOME = "/opt/imagelake"
+ROLE = "arn:aws:iam::222233334444:role/imagelake"
+EXTERNAL_ID = "IMAGELAKE_EXTERNAL_ID"
 
 
 def instructions() -> list[tuple[str, str]]:
@@ -88,6 +94,127 @@ def test_the_services_heal_and_keep_what_they_have() -> None:
     assert services["worker"]["depends_on"] == {
         "deploy": {"condition": "service_completed_successfully"}
     }
+
+
+class Asked(Mapping[str, str]):
+    """An environment that tells which variables it was asked for."""
+
+    def __init__(self, given: Mapping[str, str]) -> None:
+        self.given = given
+        self.names: set[str] = set()
+
+    def __getitem__(self, name: str) -> str:
+        self.names.add(name)
+        return self.given[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.given)
+
+    def __len__(self) -> int:
+        return len(self.given)
+
+
+def image_environment() -> dict[str, str]:
+    (said,) = (rest for word, rest in stages()[1] if word == "ENV")
+    return dict(pair.split("=", 1) for pair in said.split())
+
+
+def given_to(service: str, host: Mapping[str, str]) -> dict[str, str]:
+    """The variables that a service's container has, of the image, the compose file and the host.
+
+    One without a value is the host's; where the host has none it is unset, the image's own too:
+    https://docs.docker.com/reference/compose-file/services/#environment
+    """
+    made = image_environment()
+    for name, value in compose()["services"][service]["environment"].items():
+        said = host.get(name) if value is None else interpolated(value, host)
+        if said is None:
+            made.pop(name, None)
+        else:
+            made[name] = said
+    return made
+
+
+def interpolated(value: str, host: Mapping[str, str]) -> str:
+    """The value with each `${NAME:-default}` as the host has it."""
+    return re.sub(r"\$\{(\w+):-([^}]*)\}", lambda found: host.get(found[1]) or found[2], value)
+
+
+def imagelakes(environment: Mapping[str, str]) -> dict[str, str]:
+    return {name: text for name, text in environment.items() if name.startswith("IMAGELAKE_")}
+
+
+def test_every_setting_reaches_the_services() -> None:
+    """What a deployment is made of is asked of its environment: no name is missing, none more.
+
+    The server shows what is deployed, so the external id is with the worker alone.
+    """
+    asked = Asked(given_to("deploy", {}))
+    settings_of(asked)
+    fields = {**SnapshotParameters.model_fields, **MaintainParameters.model_fields}
+    assert {f"IMAGELAKE_{name.upper()}" for name in fields} < asked.names
+    host = {name: f"the host's {name}" for name in asked.names}
+    assert imagelakes(given_to("worker", host)) == host
+    assert given_to("deploy", host).get(EXTERNAL_ID) is None
+    assert imagelakes(given_to("deploy", host)) | {EXTERNAL_ID: host[EXTERNAL_ID]} == host
+
+
+@pytest.mark.parametrize("service", ["deploy", "worker"])
+def test_what_the_host_leaves_out_is_unset(service: str) -> None:
+    """Not empty, which would be a value; the image's places are those in the volume."""
+    places = {"IMAGELAKE_LAKE": "/lake/lake", "IMAGELAKE_WAREHOUSE": "/lake/imagelake.duckdb"}
+    assert imagelakes(image_environment()) == places
+    assert imagelakes(given_to(service, {})) == {**places, "IMAGELAKE_REGION": "all"}
+
+
+def test_the_hosts_settings_are_deployed() -> None:
+    """What `maintain` is told to keep beyond its days, above all."""
+    host = {
+        "IMAGELAKE_LAKE": "s3://bucket/lake",
+        "IMAGELAKE_EXCLUDE_REGION": "eu-west-3",
+        "IMAGELAKE_REQUIRED_TAG": "Team,CostCenter",
+        "IMAGELAKE_KEEP_DAYS": "90",
+        "IMAGELAKE_KEEP_MONTHLY": "24",
+        "IMAGELAKE_TIMEZONE": "Europe/Berlin",
+    }
+    places = {"lake": "s3://bucket/lake", "warehouse": "/lake/imagelake.duckdb"}
+    asked = {"exclude_region": ["eu-west-3"], "required_tag": ["Team", "CostCenter"]}
+    assert settings_of(given_to("deploy", host)) == {
+        "snapshot": {**places, "region": ["all"], **asked},
+        "maintain": {**places, "keep_days": 90, "keep_monthly": 24},
+        "cron": "0 2 * * *",
+        "maintain_cron": "0 5 * * 0",
+        "timezone": "Europe/Berlin",
+    }
+
+
+def test_external_ids_are_the_workers() -> None:
+    """A run takes them from there; what is deployed has none."""
+    accounts = f'[{{"role_arn": "{ROLE}", "external_id": "of-one"}}]'
+    host = {EXTERNAL_ID: "of-all", "IMAGELAKE_ACCOUNTS": accounts}
+    deployed = settings_of(given_to("deploy", host))
+    assert deployed["snapshot"]["accounts"] == [{"role_arn": ROLE}]
+    assert "of-" not in repr(deployed)
+
+    given = SnapshotParameters.model_validate(deployed["snapshot"])
+    run = with_secrets(given, given_to("worker", host))
+    ids = [run.external_id, *(account.external_id for account in run.accounts)]
+    assert [secret and secret.get_secret_value() for secret in ids] == ["of-all", "of-one"]
+
+
+def test_a_file_that_is_not_mounted_is_refused(tmp_path: Path) -> None:
+    """Its settings would be missing without a word."""
+    missing = str(tmp_path / "imagelake.toml")
+    with pytest.raises(ParameterError, match=f"^--config '{missing}': No such file"):
+        settings_of(given_to("deploy", {"IMAGELAKE_CONFIG": missing}))
+
+
+def test_aws_is_the_workers() -> None:
+    """It alone has credentials, and the endpoints that the README names."""
+    endpoints = set(re.findall(r"AWS_ENDPOINT_URL\w*", (PROJECT / "README.md").read_text()))
+    host = dict.fromkeys(endpoints | {"AWS_REGION", "AWS_DEFAULT_REGION"}, "the host's")
+    assert host.items() <= given_to("worker", host).items()
+    assert [name for name in given_to("deploy", host) if name.startswith("AWS_")] == []
 
 
 def test_prefects_version_is_the_locks() -> None:
