@@ -33,9 +33,7 @@ def sentence(summary: Summary, effects: Effects | None = None) -> str:
         return f"{_targets(len(asked))}, {builds}{changes}"
     unread = sorted(summary.unread, key=worst_first(summary))
     named = [f"{t.outcome} {t.outcome.status} ({t.outcome.error_code})" for t in unread]
-    if len(named) > MOST_NAMED:
-        named[MOST_NAMED:] = [f"{len(named) - MOST_NAMED:,} more"]
-    which = printable(", ".join(named))
+    which = printable(_some(named))
     return f"{len(unread):,} of {_targets(len(asked))} not read whole: {which}; {builds}{changes}"
 
 
@@ -56,9 +54,7 @@ def lines(summary: Summary, lake: str, warehouse: str) -> list[str]:
     if kept:
         said.append(f"kept from an earlier run of the date: {_targets(len(kept))}")
     if skipped := [str(t.outcome) for t in summary.asked if t.outcome.status == SKIPPED]:
-        if len(skipped) > MOST_NAMED:
-            skipped[MOST_NAMED:] = [f"{len(skipped) - MOST_NAMED:,} more"]
-        said.append(f"skipped, not there for the account: {', '.join(skipped)}")
+        said.append(f"skipped, not there for the account: {_some(skipped)}")
     said += [f"warning: {warning}" for warning in summary.warnings]
     said += _unread_lines(summary)
     if summary.warehouse_problem:
@@ -128,6 +124,12 @@ _TRIAL_WORDS: Final = {COMPLETE: "can be read", FAILED: "cannot be read", SKIPPE
 def exit_status(summary: Summary) -> int:
     """0 where every target that was asked was read whole and the warehouse is built, else 3."""
     return EXIT_COMMITTED_IN_PART if summary.unread or summary.warehouse_problem else 0
+
+
+def _some(names: list[str]) -> str:
+    """The first of them, and how many more there are."""
+    more = [f"{len(names) - MOST_NAMED:,} more"] if len(names) > MOST_NAMED else []
+    return ", ".join(names[:MOST_NAMED] + more)
 
 
 def _targets(count: int) -> str:

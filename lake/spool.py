@@ -28,9 +28,11 @@ class Spool:
 
     @classmethod
     def of(cls, uri: str, given: Path | None) -> Spool:
-        """The lake's, below the given folder or the user's cache."""
-        cache_home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        spool = given or Path(cache_home) / "imagelake"
+        """The lake's, below the given folder or the user's cache.
+
+        Raises StorageError where none is given, and the user's home folder is not known.
+        """
+        spool = given or _cache_home() / "imagelake"
         return cls(spool.absolute() / sha256(uri.encode()).hexdigest()[:16])
 
     def make(self) -> None:
@@ -87,6 +89,17 @@ class Spool:
         folder = self.root / name
         folder.mkdir(exist_ok=True)
         return folder
+
+
+def _cache_home() -> Path:
+    if given := os.environ.get("XDG_CACHE_HOME"):
+        return Path(given)
+    try:
+        return Path.home() / ".cache"
+    except RuntimeError as error:  # a container's user without a name
+        raise StorageError(
+            "--spool: the home folder is not known, in which it would be: set HOME, or give a folder"
+        ) from error
 
 
 def _flat(path: str) -> str:

@@ -9,6 +9,7 @@ from shutil import rmtree
 import pytest
 
 from lake.bucket import Bucket, open_bucket
+from lake.spool import Spool
 from lake.storage import StorageError
 from tests.aws import Moto
 from tests.buckets import QUICK, bucket, put, store
@@ -51,6 +52,18 @@ def test_a_folder_that_is_being_fetched_into_is_not_left_over(bucket: Bucket) ->
             path.unlink()
         (found,) = (left for left in bucket.leftovers() if left.path == str(directory))
         assert found.modified_at >= began - 2
+
+
+def test_a_user_without_a_home_is_told_to_give_a_spool(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A container's user may have neither a name nor HOME."""
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr("os.getuid", lambda: 2**31)
+    with pytest.raises(StorageError, match=r"^--spool: the home folder is not known"):
+        Spool.of("s3://bucket/lake", None)
+    assert Spool.of("s3://bucket/lake", tmp_path).root.parent == tmp_path
 
 
 def mode_of(path: Path) -> int:
