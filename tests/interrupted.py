@@ -57,7 +57,7 @@ def parameters(tmp_path_factory: pytest.TempPathFactory) -> Parameters:
     """Makes a run's parameters: two regions in small pages, all into the one lake of these tests."""
     root = tmp_path_factory.mktemp("resume")
     fixed = {"lake": str(root / "lake"), "warehouse": root / "imagelake.duckdb"}
-    small = {"region": [EAST, WEST], "page_size": PAGE_SIZE}
+    small = {"region": [EAST, WEST], "page_size": PAGE_SIZE, "accept_drop": True}  # of owners
     return lambda **more: SnapshotParameters.model_validate({**fixed, **small, **more})
 
 
