@@ -47,7 +47,8 @@ def _as_list(value: Any) -> Any:
 
 
 def _as_path(value: Any) -> Any:
-    return local_path(value) if isinstance(value, str | Path) else value
+    """As text: of JSON pydantic makes a path of nothing else."""
+    return str(local_path(value)) if isinstance(value, str | Path) else value
 
 
 def _own() -> list[Owner]:

@@ -71,6 +71,13 @@ def test_a_place_becomes_a_path(monkeypatch: pytest.MonkeyPatch, place: str, exp
     assert Path(expanded(place)) == Path(expanded(expanded(place))) == Path(expected)
 
 
+def test_a_model_is_read_back_from_json(home: Path) -> None:
+    given = SnapshotParameters(warehouse=Path("~/w.duckdb"), spool=Path("spool"), lake="~/lake")
+    read = SnapshotParameters.model_validate_json(given.model_dump_json())
+    assert read == given
+    assert (read.warehouse, read.spool) == (home / "w.duckdb", Path("spool"))
+
+
 def test_a_home_at_the_root_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/")
     assert [expanded("~"), expanded("~/lake")] == ["/", "/lake"]
