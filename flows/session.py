@@ -100,7 +100,18 @@ class Session:
                 self._relations = {}  # it may make some
                 path, self._save = self._save, None
                 form = (format_of(path) if path else None) or self.form
-                ask(self.connection, statement, form, path, self.most, is_confined=self.is_confined)
+                try:
+                    ask(
+                        self.connection,
+                        statement,
+                        form,
+                        path,
+                        self.most,
+                        is_confined=self.is_confined,
+                    )
+                except QueryError:
+                    self._save = path  # there was no answer yet
+                    raise
         except BrokenPipeError:
             raise
         except (QueryError, ParameterError, OSError) as error:

@@ -34,14 +34,14 @@ def test_present_builds_are_the_current_ones(history: duckdb.DuckDBPyConnection)
 def test_builds_that_are_gone_count_in_their_days_outcomes(
     history: duckdb.DuckDBPyConnection,
 ) -> None:
-    """By UTC days; 1.9.0/2 failed and was deleted, what a DELETED or unknown one was is not known."""
+    """By UTC days; 1.9.0/2 failed and was deleted, api 0.9.0/1 was AVAILABLE before."""
     user, scheduled = ("USER_INITIATED", "Linux"), ("SCHEDULED", "Linux")
     linux, windows = (None, "Linux"), (None, "Windows")
     assert rows(history, "from build_outcomes_daily order by all") == [
         # day, image, build type, platform, builds, succeeded, failed, cancelled, running, other, rate
         (at(10, 0).date(), *BATCH, *windows, 1, 0, 1, 0, 0, 0, 0.0),
         (at(12, 0).date(), *BATCH, *windows, 1, 0, 1, 0, 0, 0, 0.0),
-        (at(13, 0).date(), *API, *linux, 1, 0, 0, 0, 0, 1, None),
+        (at(13, 0).date(), *API, *linux, 1, 1, 0, 0, 0, 0, 1.0),
         (at(14, 0).date(), *APP, *linux, 1, 1, 0, 0, 0, 0, 1.0),
         (at(14, 0).date(), *DB, *linux, 1, 1, 0, 0, 0, 0, 1.0),
         (at(15, 0).date(), *TOOL, *linux, 1, 1, 0, 0, 0, 0, 1.0),

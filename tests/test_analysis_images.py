@@ -5,10 +5,11 @@ from datetime import timedelta
 from typing import Any
 
 from tests.analysis import ask, whole_run
-from tests.rows import ami, arn_of, build, container_uri
+from tests.rows import ami, arn_of, build, container_uri, covered
 from tests.small_history import (
     DAYS,
     HOME,
+    OTHER,
     at,
 )
 
@@ -18,7 +19,8 @@ __all__ = ["ask"]  # a fixture is used by its name
 def test_a_build_ends_between_captures_of_several_pages(ask: Any) -> None:
     """A build's page comes before its target's newest; who was there before and is new to us is none.
 
-    The second build was seen running, missed a capture and came back; the third says it runs again.
+    The second build was seen running, missed a capture and came back; the third says it runs again;
+    of the last, which ran through two captures unchanged, the second one's page has no row that tells.
     """
     pages = timedelta(minutes=5)
     told = {
@@ -28,6 +30,7 @@ def test_a_build_ends_between_captures_of_several_pages(ask: Any) -> None:
         "web/1.0.0/4": (None, "AVAILABLE", "AVAILABLE"),
         "web/1.0.0/5": (None, None, "DEPRECATED"),
         "web/1.0.0/6": ("AVAILABLE", "AVAILABLE", "AVAILABLE"),
+        "web/1.0.0/7": ("BUILDING", "BUILDING", "AVAILABLE"),
     }
     created = dict.fromkeys(told, at(16, 10)) | {"web/1.0.0/5": at(18, 8)}
     runs = []
@@ -49,9 +52,10 @@ def test_a_build_ends_between_captures_of_several_pages(ask: Any) -> None:
         from build_completions order by build_number
     """
     assert ask(query, *runs) == [
-        (1, "AVAILABLE", at(16, 12, 5), 2 + 5 / 60, 26.0),
-        (2, "FAILED", at(16, 12, 5), 2 + 5 / 60, 50.0),
+        (1, "AVAILABLE", at(16, 12), 2.0, 26.0),
+        (2, "FAILED", at(16, 12), 2.0, 50.0),
         (5, "DEPRECATED", None, 0.0, 4.0),
+        (7, "AVAILABLE", at(16, 12, 5), 2 + 5 / 60, 50.0),
     ]
 
 
@@ -90,6 +94,31 @@ def test_amis_beyond_the_newest_three_builds_are_sprawl(ask: Any) -> None:
         (twice, 0, ami_id, "AVAILABLE", 3),
         (twice, 7, ami_id, "AVAILABLE", 3),
     ]
+
+
+def test_what_others_own_is_nobodys_sprawl_and_needs_no_tags(ask: Any) -> None:
+    """Listed beside one's own. Older versions did not tell whose: they listed one's own."""
+    listed = {
+        ("al2023/1.{}.0/1", "Amazon"): 5,
+        ("shared/1.{}.0/1", "Shared"): 5,
+        ("web/1.{}.0/1", None): 4,
+        ("db/1.{}.0/1", "Self"): 4,
+    }
+    builds = [
+        build(HOME, DAYS[0], image.format(number), "AVAILABLE", ownership=owner, tags={"Team": "a"})
+        for (image, owner), count in listed.items()
+        for number in range(count)
+    ]
+    amis = [
+        ami(HOME, DAYS[0], f"{row['image_slug']}/{row['version']}", 0, "us-east-1", None)
+        for row in builds
+    ]
+    run = whole_run(0, builds, amis)
+    assert ask("select image_arn from build_sprawl order by all", run) == [
+        (arn_of(HOME, f"{slug}/1.0.0/1"),) for slug in ("db", "web")
+    ]
+    query = "select tag_key, build_count, tagged_count, untagged_count from tag_coverage"
+    assert ask(query) == [("Team", 8, 8, 0)]
 
 
 def test_five_builds_are_looked_at_for_an_images_regions(ask: Any) -> None:
@@ -149,6 +178,25 @@ def test_a_uri_belongs_to_the_last_build_whichever_image_it_is_of(ask: Any) -> N
         ("fork", 1, "gone", None, False),
         ("fork", 2, "latest", owner, False),
     ]
+
+
+def test_a_uri_has_one_owner_in_whichever_targets_its_build_is_listed(ask: Any) -> None:
+    """The account's own row, though another lists the build as shared; what shows there may lag."""
+    image = "app/1.0.0/1"
+    uri = container_uri(HOME, DAYS[0], image, 0, "app", "latest")
+    query = "select account_id, state_status, owner_arn from container_images where is_owner"
+    for own, shared, owner in (
+        ("AVAILABLE", "AVAILABLE", HOME),
+        ("DEPRECATED", "AVAILABLE", OTHER),
+        ("DEPRECATED", "DEPRECATED", None),
+    ):
+        rows = [build(HOME, DAYS[0], image, status) for status in (own, shared)]
+        rows[1] |= {"account_id": OTHER[0], "region": OTHER[1], "ownership": "Shared"}
+        there = {"account_id": OTHER[0], "region": OTHER[1]}
+        run = whole_run(0, rows, image_containers=[uri, {**uri, **there}])
+        targets = [covered(target, DAYS[0], "complete", "whole", 1) for target in (HOME, OTHER)]
+        found = ask(query, {**run, "snapshot_targets": targets})
+        assert found == ([(owner[0], "AVAILABLE", arn_of(HOME, image))] if owner else [])
 
 
 FOLDED: list[tuple[str | None, str | None]] = [

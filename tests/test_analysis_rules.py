@@ -222,6 +222,36 @@ def test_what_is_deleted_failed_where_it_tells_of_a_failure(ask: Any) -> None:
     assert found == [(None, 4, 2, 1, 0, 1, 2 / 3)]
 
 
+def test_what_succeeded_has_done_so_though_it_was_deleted_since(ask: Any) -> None:
+    """By any whole capture before, though the build was gone from one between."""
+    succeeded = ("AVAILABLE", "DEPRECATED", "DISABLED")
+    told = {
+        **{f"web/1.0.0/{n}": (status, "DELETED", "DELETED") for n, status in enumerate(succeeded)},
+        "web/1.0.0/3": ("AVAILABLE", None, "DELETED"),
+        "web/1.0.0/4": ("BUILDING", "AVAILABLE", "DELETED"),
+        "web/2.0.0/1": ("BUILDING", "DELETED", "DELETED"),
+        "web/2.0.0/2": ("FAILED", "FAILED", "DELETED"),
+    }
+    runs = []
+    for day in range(3):
+        states = {image: states[day] for image, states in told.items()}
+        builds = [
+            build(
+                HOME,
+                DAYS[day],
+                image,
+                state,
+                failure_step="Test" if image > "web/2.0.0/1" else None,
+            )
+            for image, state in states.items()
+            if state
+        ]
+        runs.append(whole_run(day, builds))
+    query = "select succeeded_count, failed_count, other_count from build_outcomes_daily"
+    assert ask(query, *runs) == [(5, 1, 1)]
+    assert ask(query, *runs, whole_run(3, [])) == [(5, 1, 1)]
+
+
 def test_usual_is_what_nineteen_of_twenty_builds_took(ask: Any) -> None:
     """One of twenty that took for ever sets no measure; less than a day is never stuck."""
     hours = [20 + number for number in range(19)] + [500]

@@ -125,7 +125,7 @@ def test_measures_are_told_and_can_be_asked(history: duckdb.DuckDBPyConnection, 
 @pytest.mark.parametrize(
     ("view", "measure", "where", "expected"),
     [
-        ("bi.builds", "success_rate", "true", 8 / 12),
+        ("bi.builds", "success_rate", "true", 9 / 13),
         ("bi.build_outcomes", "success_rate", "image_slug = 'web'", 2 / 4),
         ("bi.coverage", "read_share", f"snapshot_date = '{DAYS[2]}'", 1 / 4),
         ("bi.targets", "failed_target_count", "true", 2),

@@ -73,7 +73,11 @@ def ever_listed() -> list[dict[str, Any]]:
     told = []
     for (target, image), day in last_sights().items():
         row = builds_at(day, target)[image]
-        outcome = OUTCOMES.get(row["state_status"], "other")
+        states = [row["state_status"]]
+        if states == ["DELETED"]:  # as it was before
+            states = [builds_at(d, target).get(image, {}).get("state_status") for d in range(day)]
+        outcomes = {OUTCOMES.get(state, "other") for state in states}
+        outcome = "succeeded" if "succeeded" in outcomes else outcomes.pop()
         told.append({**row, "is_present": day == NEWEST[target], "outcome": outcome})
     return told
 

@@ -202,6 +202,15 @@ def test_a_script_may_use_the_shell_s_commands(imagelake: Command, published: Pa
     assert "  tag_key        VARCHAR      The tag's key.\n" in ended.stdout
 
 
+def test_what_is_to_be_saved_waits_for_an_answer(imagelake: Command, published: Path) -> None:
+    """A query that cannot be asked has none: the one that was meant is kept."""
+    script = ".save kept.csv\nselec 1;\nselect 1 as a;\nselect 2 as b;\n"
+    ended = imagelake("sql", "--warehouse", str(published), "--format", "csv", text=script)
+    assert (ended.returncode, ended.stdout) == (2, "b\n2\n")
+    kept = imagelake("sql", "--warehouse", str(published), "from 'kept.csv'", "--format", "csv")
+    assert kept.stdout == "a\n1\n"
+
+
 def test_sql_cannot_write_the_warehouse(imagelake: Command, published: Path) -> None:
     before = published.read_bytes()
     statements = (

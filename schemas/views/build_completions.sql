@@ -7,7 +7,7 @@
 -- example: select image_slug, count(*) as builds, round(max(at_most_hours), 1) as longest_hours from build_completions group by image_slug order by longest_hours desc limit 10
 -- column state_status: The first state after its end that a capture shows.
 -- column captured_at: When the first capture that shows the build ended was taken.
--- column seen_running_at: When the newest page of the last capture that shows the build running arrived; NULL where none does.
+-- column seen_running_at: When the build was read by the last capture that shows it running or, where nothing of it had changed, the capture before was taken; NULL where none does.
 -- column at_least_hours: Hours from created_at to seen_running_at; 0 where no capture shows it running.
 -- column at_most_hours: Hours from created_at to captured_at.
 with ended as (
@@ -57,9 +57,12 @@ select
     b.build_number,
     b.state_status,
     b.created_at,
-    running.captured_at as seen_running_at,
+    coalesce(shown.captured_at, before.captured_at) as seen_running_at,
     coalesce(
-        greatest(0, epoch_us(running.captured_at) - epoch_us(b.created_at)), 0
+        greatest(
+            0, epoch_us(coalesce(shown.captured_at, before.captured_at)) - epoch_us(b.created_at)
+        ),
+        0
     ) / 3600e6 as at_least_hours,
     (epoch_us(b.captured_at) - epoch_us(b.created_at)) / 3600e6 as at_most_hours
 from ended as e
@@ -67,11 +70,18 @@ join build_changes as b
     on b.build_key = e.build_key and b.snapshot_date = e.ended_date
 left join ran as r
     on r.build_key = e.build_key
+left join build_changes as shown
+    on shown.build_key = r.build_key and shown.snapshot_date = r.seen_running_date
 left join captures as running
     on
         running.account_id = b.account_id
         and running.region = b.region
         and running.snapshot_date = r.seen_running_date
+left join captures as before
+    on
+        before.account_id = b.account_id
+        and before.region = b.region
+        and before.snapshot_date = running.previous_date
 left join captures as previous
     on
         previous.account_id = b.account_id

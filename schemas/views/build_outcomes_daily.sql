@@ -1,7 +1,8 @@
 -- How builds ended, by the UTC day of their creation: each build that was ever listed counts once, in
 -- its last known state, those that were deleted since too. AVAILABLE, DEPRECATED and DISABLED builds
--- succeeded; a DELETED one failed where it tells of a failure. What else it was, and how a build ended
--- that was last seen running and is gone, is not known.
+-- succeeded, and a DELETED one that an earlier whole capture shows so; another DELETED one failed where
+-- it tells of a failure. What else it was, and how a build ended that was last seen running and is gone,
+-- is not known.
 -- grain: one row a UTC day, image, build type and platform (created_date, account_id, region, image_owner_account, image_slug, build_type, platform)
 -- asks: How many builds succeeded and failed, day by day?
 -- example: select created_date, sum(succeeded_count)::bigint as succeeded, sum(failed_count)::bigint as failed from build_outcomes_daily group by created_date order by created_date desc limit 14

@@ -1,7 +1,8 @@
 -- The AMIs that are kept beyond need: of an image in an AMI region and account all that are older, by
 -- version and build number, than the three newest AVAILABLE builds that have an AVAILABLE AMI there.
 -- AMIs that were deprecated or disabled count, as they are stored all the same; failed and deleted
--- ones do not. An AMI whose own state was not sent counts as its build does.
+-- ones do not. An AMI whose own state was not sent counts as its build does. Only the account's own
+-- builds count, not those that it lists as shared or Amazon's.
 -- grain: one row an AMI of a build (account_id, region, image_arn, position)
 -- asks: Which images keep the most AMIs beyond the newest three builds?
 -- example: select name, ami_region, count(*) as amis, min(created_at) as oldest from build_sprawl group by all order by amis desc limit 10
@@ -25,7 +26,10 @@ with ranked as (
                 arn desc
         ) as place
     from current_builds
-    where state_status in ('AVAILABLE', 'DEPRECATED', 'DISABLED') and image_slug is not null
+    where
+        state_status in ('AVAILABLE', 'DEPRECATED', 'DISABLED')
+        and image_slug is not null
+        and coalesce(ownership, 'Self') = 'Self'
 ),
 stored as (
     select

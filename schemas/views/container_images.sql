@@ -6,7 +6,7 @@
 -- example: select image_uri, name, semantic_version, build_number from container_images where tag = 'latest' and is_owner order by image_uri
 -- column state_status: The build's state.
 -- column owner_arn: The build that the URI stands for now; NULL where no AVAILABLE build lists it.
--- column is_owner: True where that is this row's build.
+-- column is_owner: True for one row a URI, that of this build: where several targets list it, of the account's own.
 with listed as (
     select
         c.snapshot_date,
@@ -34,20 +34,25 @@ with_build as (
         b.build_number,
         b.state_status,
         b.created_at,
-        first_value(case when b.state_status = 'AVAILABLE' then b.arn end) over (
-            partition by l.image_uri
-            order by
-                b.state_status = 'AVAILABLE' desc nulls last,
-                b.created_at desc nulls last,
-                b.version_major desc nulls last,
-                b.version_minor desc nulls last,
-                b.version_patch desc nulls last,
-                b.build_number desc nulls last,
-                b.arn desc
-        ) as owner_arn
+        first_value(case when b.state_status = 'AVAILABLE' then b.arn end) over newest as owner_arn,
+        row_number() over newest as place
     from listed as l
     join current_builds as b
         on b.account_id = l.account_id and b.region = l.region and b.arn = l.image_arn
+    window newest as (
+        partition by l.image_uri
+        order by
+            b.state_status = 'AVAILABLE' desc nulls last,
+            b.created_at desc nulls last,
+            b.version_major desc nulls last,
+            b.version_minor desc nulls last,
+            b.version_patch desc nulls last,
+            b.build_number desc nulls last,
+            b.arn desc,
+            coalesce(b.ownership, 'Self') = 'Self' desc,
+            b.account_id asc,
+            b.region asc
+    )
 )
 select
     snapshot_date,
@@ -69,5 +74,5 @@ select
     state_status,
     created_at,
     owner_arn,
-    coalesce(owner_arn = image_arn, false) as is_owner
+    place = 1 and owner_arn is not null as is_owner
 from with_build

@@ -1,11 +1,12 @@
--- How many of a target's current builds carry each tag key that any of them carries, and each key that
--- the newest snapshot was told to require (`--required-tag`), with 0 builds where none does.
+-- How many of a target's own current builds carry each tag key that any of them carries, and each key
+-- that the newest snapshot was told to require (`--required-tag`), with 0 builds where none does. Builds
+-- that are listed as shared or Amazon's do not count: their tags are not the account's to set.
 -- grain: one row a target and tag key (account_id, region, tag_key)
 -- asks: How many builds lack each required tag?
 -- example: select tag_key, sum(tagged_count)::bigint as tagged, sum(untagged_count)::bigint as untagged from tag_coverage where is_required group by tag_key order by untagged desc
 -- column tag_key: The tag's key, to the letter: `team` is another key than `Team`.
 -- column is_required: True where the newest snapshot's parameters list the key as required.
--- column build_count: Current builds of the target.
+-- column build_count: Current builds of the target that are its account's own.
 -- column tagged_count: Those that carry the key, whatever its value.
 -- column untagged_count: Those that do not.
 -- column tagged_share: tagged_count of build_count, from 0 to 1.
@@ -18,12 +19,20 @@ with required as (
         limit 1
     )
 ),
+own as (
+    select
+        account_id,
+        region,
+        tags
+    from current_builds
+    where coalesce(ownership, 'Self') = 'Self'
+),
 targets as (
     select
         account_id,
         region,
         count(*) as build_count
-    from current_builds
+    from own
     group by all
 ),
 used as (
@@ -37,7 +46,7 @@ used as (
             account_id,
             region,
             unnest(map_keys(tags)) as tag_key
-        from current_builds
+        from own
     )
     group by all
 ),
