@@ -1,5 +1,6 @@
 """A run is tracked where a Prefect API is configured, and only there."""
 
+import ssl
 import sys
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,12 @@ from typing import Any
 import pytest
 
 from flows.cli import main
-from flows.tracking import is_configured
+from flows.parameters import ParameterError
+from flows.tracking import is_configured, require_reachable
+from tests.endpoint import answering
+from tests.test_security import untrusted
+
+__all__ = ["untrusted"]  # a fixture is used by its name
 
 URL = "http://127.0.0.1:4200/api"
 PROFILES = f"""
@@ -66,6 +72,36 @@ def test_a_broken_file_of_profiles_configures_none(home: Path) -> None:
     """Prefect itself will say what is wrong with it; a run goes untracked."""
     (home / "profiles.toml").write_text("active = [")
     assert not is_configured({"PREFECT_HOME": str(home)})
+
+
+def test_a_user_without_a_home_has_no_profile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container's may have neither a name nor HOME."""
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr("os.getuid", lambda: 2**31)
+    assert not is_configured({})
+    assert is_configured({"PREFECT_API_URL": URL})
+
+
+def test_a_server_of_the_users_own_authority_is_reached(untrusted: ssl.SSLContext) -> None:
+    """Prefect has settings for whom to trust, and says so where it does not."""
+    with answering({}, tls=untrusted) as url:
+        require_reachable({"PREFECT_API_URL": url})
+
+
+@pytest.mark.parametrize("user", ["", "me:s3cret@", "me:s3/cr@et@"])
+def test_nobody_at_the_api_is_one_line_without_its_password(user: str) -> None:
+    with pytest.raises(ParameterError) as refusal:
+        require_reachable({"PREFECT_API_URL": f"http://{user}127.0.0.1:1/api"})
+    assert str(refusal.value) == (
+        "PREFECT_API_URL 'http://127.0.0.1:1/api' cannot be reached: <urlopen error [Errno 111] "
+        "Connection refused>; start the server, or unset it for an untracked run"
+    )
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:port/api", "nowhere", "http://a b/"])
+def test_what_is_no_url_is_one_line(url: str) -> None:
+    with pytest.raises(ParameterError, match=r"^PREFECT_API_URL '.*' cannot be reached: "):
+        require_reachable({"PREFECT_API_URL": url})
 
 
 @pytest.mark.slow
