@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,8 @@ from flows.report.reading import read_answers
 from flows.report.writing import report_of, write_report
 from lake.folder import Folder
 from lake.warehouse import connect, publish
+from tests.rows import Row
+from tests.test_writer import commit_rows
 
 NOW = datetime(2025, 11, 20, 13, tzinfo=UTC)
 
@@ -34,6 +36,16 @@ def published(folder: Folder) -> Path:
     path = folder.root.with_name("imagelake.duckdb")
     publish(folder, path)
     return path
+
+
+def commit_targets(folder: Folder, day: date, targets: list[Row], builds: list[Row]) -> None:
+    """A run of a date with these targets' rows."""
+    snapshot = {"committed_at": datetime.combine(day, NOW.timetz()), "status": "complete"}
+    commit_rows(
+        folder,
+        day,
+        {"image_builds": builds, "snapshot_targets": targets, "snapshots": [snapshot]},
+    )
 
 
 def rows_of(report: Report, section: str, number: int = 0) -> list[tuple[Any, ...]]:

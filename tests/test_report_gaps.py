@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from lake.folder import Folder
-from tests.reported import NOW, Parsed, page_on, published, report_on
+from tests.reported import NOW, Parsed, commit_targets, page_on, published, report_on, rows_of
 from tests.rows import Row, build, covered
-from tests.small_history import HOME, OTHER
+from tests.small_history import HOME
 from tests.small_runs import small_lake, small_warehouse, write_small_history
 from tests.test_writer import commit_rows
 
@@ -28,7 +28,7 @@ def test_the_summary_names_who_could_not_be_read(small_warehouse: Path) -> None:
     ]
     assert [(tile.label, tile.value, tile.note) for tile in summary.tiles] == [
         ("Targets read whole", "2 of 4", "in the newest snapshot"),
-        ("Success rate", "66.7%", "12 builds ended in 30 days"),
+        ("Success rate", "69.2%", "13 builds ended in 30 days"),
         ("Failed builds listed", "3", "18.8% of all"),
         ("AMIs", "8", "and 4 container URIs"),
         ("Stuck builds", "2", "run longer than usual"),
@@ -64,94 +64,44 @@ def test_one_date_says_that_nothing_can_be_compared(folder: Folder) -> None:
     assert findings["coverage"].figures == []
 
 
-def commit_targets(folder: Folder, day: date, targets: list[Row], builds: list[Row]) -> None:
-    """A run of a date with these targets' rows."""
-    snapshot = {"committed_at": datetime.combine(day, NOW.timetz()), "status": "complete"}
-    commit_rows(
-        folder,
-        day,
-        {"image_builds": builds, "snapshot_targets": targets, "snapshots": [snapshot]},
-    )
-
-
-DAY, LATER = date(2025, 11, 19), date(2025, 11, 20)
-WEB = build(HOME, DAY, "web/1.0.0/1", "AVAILABLE")
+DAY = date(2025, 11, 19)
 READ = covered(HOME, DAY, "complete", "whole", 1)
-UNLISTED = (OTHER[0], "all")
+SHARED = build(HOME, DAY, "app/1.0.0/1", "AVAILABLE", ownership="Shared")
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("at_once")
 @pytest.mark.parametrize(
-    ("first", "second", "finding", "gaps"),
+    ("builds", "finding", "shown"),
     [
-        ([READ], [READ], "Every target was read whole: 1 of 1", ""),
+        ([], "No build is listed", []),
+        ([SHARED], "No own build is listed", []),
         (
-            [READ, covered(OTHER, DAY, "complete", "whole")],
-            [READ],
-            "1 of 2 targets was not asked",
-            "Incomplete: 1 target not asked on 2025-11-20, shown as last read.",
-        ),
-        (
-            [READ],
-            [covered(HOME, LATER, "complete", "filtered", 0)],
-            "1 of 1 target was read with a filter",
-            "Incomplete: 1 target read with a filter, shown as before it.",
-        ),
-        (
-            [covered(HOME, DAY, "complete", "filtered", 1)],
-            [covered(HOME, LATER, "complete", "filtered", 1)],
-            "1 of 1 target was read with a filter",
-            "Incomplete: 1 target of which only a filtered list shows.",
-        ),
-        (
-            [READ],
-            [covered(HOME, LATER, "truncated", "part", 1)],
-            "1 of 1 target could not be read whole",
-            "Incomplete: 1 target not read whole on 2025-11-20, shown as last read.",
-        ),
-        (
-            [READ],
-            [READ, covered(OTHER, LATER, "failed", "none")],
-            "1 of 2 targets could not be read whole",
-            "Incomplete: 1 target never read, whose builds are missing.",
-        ),
-        (
-            [READ, covered(UNLISTED, DAY, "failed", "none")],
-            [READ, covered(OTHER, LATER, "complete", "whole")],
-            "Every target was read whole: 2 of 2",
-            "",
-        ),
-        (
-            [READ, covered(OTHER, DAY, "complete", "whole")],
-            [READ, covered(UNLISTED, LATER, "failed", "none")],
-            "1 of 2 targets could not be read whole",
-            "Incomplete: 1 target never read, whose builds are missing, 1 target not asked on "
-            "2025-11-20, shown as last read.",
-        ),
-        (
-            [covered(HOME, DAY, "skipped", "none")],
-            [covered(HOME, LATER, "skipped", "none")],
-            "No target was asked",
-            "",
+            [SHARED, build(HOME, DAY, "web/1.0.0/1", "AVAILABLE", tags=[("Team", "a")])],
+            "1 of 1 required tag is on every own build",
+            [("Team", "required", 1, 0, 1.0)],
         ),
     ],
-    ids=[
-        *("whole", "not asked", "narrowed", "filtered", "truncated", "never read"),
-        *("regions listed since", "regions not listed", "skipped"),
-    ],
+    ids=["none", "shared", "own and shared"],
 )
-def test_what_is_incomplete_never_looks_complete(
-    folder: Folder, first: list[Row], second: list[Row], finding: str, gaps: str
+def test_the_required_tags_are_those_of_own_builds(
+    folder: Folder, builds: list[Row], finding: str, shown: list[tuple[object, ...]]
 ) -> None:
-    """The finding says it, and so does a line above the numbers of every section."""
-    for day, targets in ((DAY, first), (LATER, second)):
-        held = any(row["coverage"] != "none" for row in targets)
-        commit_targets(folder, day, targets, [WEB] if held else [])
+    """A build of another owner is none that lacks a tag; and without a build of one's own nothing is
+    said of what is required.
+    """
+    commit_rows(
+        folder,
+        DAY,
+        {
+            "image_builds": builds,
+            "snapshot_targets": [covered(HOME, DAY, "complete", "whole", len(builds))],
+            "snapshots": [{"committed_at": NOW, "parameters": '{"required_tag": ["Team"]}'}],
+        },
+    )
     report = report_on(published(folder))
-    assert (report.sections[1].finding, report.gaps) == (finding, gaps)
-    tile = report.sections[0].tiles[0]
-    assert (tile.mood == "ok") is (gaps == "")
+    (tags,) = (part for part in report.sections if part.name == "tags")
+    assert tags.finding == finding
+    assert (rows_of(report, "tags") if tags.tables else []) == shown
 
 
 @pytest.mark.usefixtures("at_once")
@@ -180,7 +130,7 @@ def test_a_snapshot_without_a_build_is_told_in_words(folder: Folder, tmp_path: P
         "No image has a build listed",
         "No AVAILABLE build lists an AMI",
         "No AVAILABLE build has a deprecation time set",
-        "No listed build carries a tag, and none is required",
+        "No build is listed",
         "No target can be compared with a capture before",
     ]
     assert [section.name for section in report.sections if section.figures] == []

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import chain
 from typing import Final
 
 from flows.report import charts
@@ -14,42 +15,51 @@ from flows.report.reading import Answers
 from flows.report.wording import is_or_are, of_all, table_of, was_or_were
 from flows.terminal import counted
 
-STATUSES: Final = ("complete", "truncated", "failed", "skipped")
+STATUSES: Final = ("complete", "filtered", "truncated", "failed", "skipped")
+_FINE: Final = ("complete", "skipped")
+"""The statuses that take nothing from a date."""
 _POINTS: Final = 5
 
 
 @dataclass(frozen=True)
 class Coverage:
-    """The newest snapshot's targets by how their listings ended, and what shows of them."""
+    """The newest snapshot's targets by how their listings ended, and all targets by what shows of them.
+
+    `kinds` are the rows of target_gaps. Every number is a sum of theirs, so that none is told twice
+    and no two are of different targets.
+    """
 
     day: date
     by_status: Mapping[str, int]
-    never_read: int
-    not_asked: int
-    narrowed: int
-    filtered: int
+    kinds: Sequence[Row]
+
+    def count(self, *kinds: str, **marks: bool) -> int:
+        """Targets of these kinds, of any where none is named, and of these marks."""
+        return sum(
+            row["targets"]
+            for row in self.kinds
+            if (not kinds or row["kind"] in kinds) and marks.items() <= row.items()
+        )
 
     @property
     def asked(self) -> int:
         """Targets that were there to be read: the region is enabled."""
-        return sum(self.by_status.values()) - self.by_status.get("skipped", 0)
+        return self.count(is_asked=True)
 
     @property
     def whole(self) -> int:
-        """Those of them that were read to the end."""
-        return self.by_status.get("complete", 0)
+        """Those of them that were read to the end, and without a filter."""
+        return self.count("whole")
 
     @property
     def unread(self) -> int:
-        """Those that were not."""
-        return self.asked - self.whole
+        """Those of them that were not read to the end."""
+        return self.count("never read", "not read", is_asked=True)
 
     @property
     def is_complete(self) -> bool:
         """True where the current rows are every target's, and of the newest snapshot."""
-        return not (
-            self.unread or self.never_read or self.not_asked or self.narrowed or self.filtered
-        )
+        return not self.gaps()
 
     def finding(self) -> str:
         """What was read, in a sentence."""
@@ -57,44 +67,45 @@ class Coverage:
             return "No target was asked"
         if self.unread:
             return f"{of_all(self.unread, self.asked, 'target')} could not be read whole"
-        if self.narrowed or self.filtered:
-            seen = max(self.narrowed, self.filtered)
+        if seen := self.count("narrowed", "filtered", is_asked=True):
             return f"{of_all(seen, self.asked, 'target')} {was_or_were(seen)} read with a filter"
-        if self.not_asked:
-            known = self.asked + self.not_asked
-            return (
-                f"{of_all(self.not_asked, known, 'target')} {was_or_were(self.not_asked)} not asked"
-            )
+        if left := self.count("never read", "not asked", "filtered", is_asked=False):
+            return f"{of_all(left, self.asked + left, 'target')} {was_or_were(left)} not asked"
         return f"Every target was read whole: {self.whole:,} of {self.asked:,}"
 
     def gaps(self) -> str:
         """What the numbers of the report lack; empty where nothing."""
-        told = ", ".join((*self._unread(), *self.others()))
-        return f"Incomplete: {told}." if told else ""
+        return _incomplete(self._missing(), self._kept("not read", "read whole"), self._others())
 
-    def others(self) -> Iterator[str]:
-        """What lacks though the newest snapshot read all that it was asked for."""
-        if self.narrowed:
-            yield f"{counted(self.narrowed, 'target')} read with a filter, shown as before it"
-        if self.filtered:
-            yield f"{counted(self.filtered, 'target')} of which only a filtered list shows"
-        if self.not_asked:
-            yield f"{counted(self.not_asked, 'target')} not asked on {self.day}, shown as last read"
+    def other_gaps(self) -> str:
+        """Those of them that are not of a target that the newest snapshot asked and failed to read."""
+        return _incomplete(self._missing(is_asked=False), self._others())
 
-    def _unread(self) -> Iterator[str]:
-        if self.never_read:
-            yield f"{counted(self.never_read, 'target')} never read, whose builds are missing"
-        if (stood := self.unread - self.never_read) > 0:
-            yield f"{counted(stood, 'target')} not read whole on {self.day}, shown as last read"
+    def _missing(self, **marks: bool) -> Iterator[str]:
+        if count := self.count("never read", **marks):
+            yield f"{counted(count, 'target')} never read, whose builds are missing"
+
+    def _others(self) -> Iterator[str]:
+        if narrowed := self.count("narrowed"):
+            yield f"{counted(narrowed, 'target')} read with a filter, shown as before it"
+        if filtered := self.count("filtered"):
+            yield f"{counted(filtered, 'target')} of which only a filtered list shows"
+        yield from self._kept("not asked", "asked")
+
+    def _kept(self, kind: str, what: str) -> Iterator[str]:
+        """The targets of a kind that show what an earlier snapshot read."""
+        if count := self.count(kind):
+            filtered = self.count(kind, is_filtered=True)
+            told = f"{counted(count, 'target')} not {what} on {self.day}, shown as last read"
+            yield told + (f" ({filtered:,} through a filter)" if filtered else "")
 
 
 def coverage_of(answers: Answers) -> Coverage:
     """What the newest snapshot covered."""
-    gaps = answers["target_gaps"].row
     return Coverage(
         day=answers["summary"].row["snapshot_date"],
         by_status={row["status"]: row["targets"] for row in answers["target_statuses"].rows},
-        **{name: gaps[name] for name in ("never_read", "not_asked", "narrowed", "filtered")},
+        kinds=answers["target_gaps"].rows,
     )
 
 
@@ -109,8 +120,8 @@ def alarms(answers: Answers) -> Iterator[Alarm]:
         if (left := coverage.unread - len(points)) > 0:
             points.append(Point(f"and {left:,} more", "in the section Coverage"))
         yield Alarm(BAD, f"{coverage.finding()} on {coverage.day}.", points)
-    if others := ", ".join(coverage.others()):
-        yield Alarm(WARN, f"Incomplete: {others}.")
+    if others := coverage.other_gaps():
+        yield Alarm(WARN, others)
     elif coverage.is_complete and coverage.asked:
         yield Alarm(OK, f"{coverage.finding()} on {coverage.day}.")
 
@@ -143,6 +154,11 @@ def section(answers: Answers) -> Section:
     )
 
 
+def _incomplete(*lacks: Iterable[str]) -> str:
+    told = ", ".join(chain(*lacks))
+    return f"Incomplete: {told}." if told else ""
+
+
 def _by_status(coverage: Coverage) -> list[tuple[str, int]]:
     known = [(status, coverage.by_status.get(status, 0)) for status in STATUSES]
     return [(status, count) for status, count in known if count]
@@ -154,7 +170,7 @@ def _by_date(answers: Answers) -> Iterator[Figure]:
     dates = {row["day"] for row in rows}
     if len(dates) < 2:
         return
-    partial = {row["day"] for row in rows if row["series"] in ("failed", "truncated")}
+    partial = {row["day"] for row in rows if row["series"] not in _FINE}
     whole = len(dates) - len(partial)
     present = [s for s in reversed(STATUSES) if any(row["series"] == s for row in rows)]
     yield Figure(

@@ -186,19 +186,29 @@ def _calendar(answers: Answers) -> Iterator[Figure]:
 
 
 def tags(answers: Answers) -> Section:
-    """Which tags the builds carry, and which they must."""
-    answer = answers["tag_keys"]
-    lead = "The option --required-tag of imagelake run names a tag that each build has to carry."
+    """Which tags the accounts' own builds carry, and which they must.
+
+    Where there is no build the answer has no key, the required ones neither.
+    """
+    answer, newest = answers["tag_keys"], answers["summary"].row
+    is_all_own = newest["own_builds"] == newest["builds"]
+    whose = "listed" if is_all_own else "own"
+    lead = "" if is_all_own else "Builds that are listed as another owner's do not count. "
+    option = "The option --required-tag of imagelake run names a tag that each build has to carry."
+    if not newest["own_builds"]:
+        finding = "No build is listed" if is_all_own else "No own build is listed"
+        return Section("tags", "Tags", finding, lead + option)
     if not answer.rows:
-        return Section("tags", "Tags", "No listed build carries a tag, and none is required", lead)
+        finding = f"No {whose} build carries a tag, and none is required"
+        return Section("tags", "Tags", finding, lead + option)
     required, complete = (answer.rows[0][name] for name in ("required_keys", "complete_keys"))
     return Section(
         "tags",
         "Tags",
-        f"{of_all(complete, required, 'required tag')} {is_or_are(complete)} on every listed build"
+        f"{of_all(complete, required, 'required tag')} {is_or_are(complete)} on every {whose} build"
         if required
-        else f"The listed builds carry {counted(answer.total, 'tag key')}; none is required",
-        "" if required else lead,
+        else f"The {whose} builds carry {counted(answer.total, 'tag key')}; none is required",
+        lead.rstrip() if required else lead + option,
         pill=f"{required - complete:,}" if required > complete else "",
         mood=WARN,
         tables=[

@@ -22,6 +22,7 @@ _MOODS: Final = {
     "DISTRIBUTING": PROGRESS,
     "INTEGRATING": PROGRESS,
     "complete": OK,
+    "filtered": PROGRESS,  # in one chart with truncated, so not of its colour
     "truncated": WARN,
     "failed": BAD,
     "not asked": WARN,

@@ -14,6 +14,7 @@ select
     (select count(*) from snapshots) as snapshots,
     (select max(s.snapshot_date) from snapshots as s where s.snapshot_date < n.snapshot_date) as previous_date,
     (select count(*) from current_builds) as builds,
+    (select count(*) from current_builds where coalesce(ownership, 'Self') = 'Self') as own_builds,
     (select count(*) from current_builds where state_status = 'FAILED') as failed_builds,
     (select count(*) from image_age) as images,
     (select count(*) from image_age where golden_arn is not null) as golden_images,

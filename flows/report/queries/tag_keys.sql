@@ -1,12 +1,12 @@
--- The tag keys that builds carry, and those that the newest snapshot was told to require; required and
--- rare ones first.
+-- The tag keys that the targets' own builds carry, as tag_coverage counts them, and those that the newest
+-- snapshot was told to require; required and rare ones first.
 -- more: select tag_key, bool_or(is_required) as is_required, sum(tagged_count)::bigint as tagged from tag_coverage group by all
 with keys as (
     select
         tag_key,
         bool_or(is_required) as is_required,
         sum(tagged_count)::bigint as tagged,
-        (select count(*) from current_builds) as builds
+        (select count(*) from current_builds where coalesce(ownership, 'Self') = 'Self') as builds
     from tag_coverage
     group by tag_key
 )
