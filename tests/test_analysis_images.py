@@ -190,10 +190,12 @@ def test_a_uri_has_one_owner_in_whichever_targets_its_build_is_listed(ask: Any) 
         ("DEPRECATED", "AVAILABLE", OTHER),
         ("DEPRECATED", "DEPRECATED", None),
     ):
-        rows = [build(HOME, DAYS[0], image, status) for status in (own, shared)]
-        rows[1] |= {"account_id": OTHER[0], "region": OTHER[1], "ownership": "Shared"}
         there = {"account_id": OTHER[0], "region": OTHER[1]}
-        run = whole_run(0, rows, image_containers=[uri, {**uri, **there}])
+        builds = [
+            build(HOME, DAYS[0], image, own),
+            {**build(HOME, DAYS[0], image, shared), **there, "ownership": "Shared"},
+        ]
+        run = whole_run(0, builds, image_containers=[uri, {**uri, **there}])
         targets = [covered(target, DAYS[0], "complete", "whole", 1) for target in (HOME, OTHER)]
         found = ask(query, {**run, "snapshot_targets": targets})
         assert found == ([(owner[0], "AVAILABLE", arn_of(HOME, image))] if owner else [])
