@@ -15,7 +15,8 @@ from typing import Any, Final
 from flows.markdown import one_line
 from flows.metrics import metrics_of
 from flows.pipeline import Summary
-from lake.effects import Effects, Found, GoldenChange, NewFailure, StaleTarget
+from lake.effects import Effects, Found, GoldenChange, NewFailure
+from lake.staleness import StaleTarget
 
 COMMITTED: Final = "imagelake.snapshot.committed"
 STALE: Final = "imagelake.target.stale"
@@ -40,8 +41,8 @@ def alerts_of(summary: Summary, effects: Effects | None, lake: str) -> Iterator[
     told = {"imagelake.lake": lake, "imagelake.snapshot-date": summary.snapshot_date}
     if effects is not None:
         asked = {(t.outcome.account_id, t.outcome.region) for t in summary.asked}
-        for stale in effects.stale.rows:
-            yield _stale(stale, told, is_asked=(stale.account_id, stale.region) in asked)
+        for stale in effects.newly_stale.rows:
+            yield _stale(stale, told, is_asked=stale.key in asked)
         for failure in effects.failures.rows:
             yield _failure(failure, told)
         for change in effects.golden.rows:
@@ -91,7 +92,7 @@ def _golden(change: GoldenChange, told: Mapping[str, str]) -> Alert:
 
 def _omitted(effects: Effects, lake: str, told: Mapping[str, str]) -> Iterator[Alert]:
     kinds: dict[str, Found[Any]] = {
-        STALE: effects.stale,
+        STALE: effects.newly_stale,
         BUILD_FAILED: effects.failures,
         GOLDEN_CHANGED: effects.golden,
     }

@@ -21,7 +21,7 @@ from flows.pipeline import Steps, Summary
 from flows.planning import Plan
 from flows.reporting import await_api
 from flows.starting import spared
-from flows.summary import lines, sentence
+from flows.summary import exit_status, lines, sentence
 from flows.telemetry import observed
 from flows.telling import (
     Progress,
@@ -75,8 +75,8 @@ TRACKED = Steps(plan, reading.land, write, commit, publish)
 def snapshot(parameters: SnapshotParameters) -> State[Any]:
     """Takes one snapshot of every target's Image Builder builds.
 
-    Ends Completed, or Completed under the name PartialSuccess where some target was not read whole;
-    fails where nothing was committed. The state's data is the summary.
+    Ends Completed, or Completed under the name PartialSuccess where some target was not read whole
+    or the warehouse was not built; fails where nothing was committed. The state's data is the summary.
     """
     if deployment.id:  # nothing else runs in its process
         with spared():
@@ -114,5 +114,5 @@ def _snapshot(parameters: SnapshotParameters) -> State[Any]:
 
 
 def _state(summary: Summary, effects: Effects | None) -> State[Any]:
-    name = "PartialSuccess" if summary.unread else "Completed"
+    name = "PartialSuccess" if exit_status(summary) else "Completed"
     return Completed(name=name, message=sentence(summary, effects), data=summary)

@@ -40,6 +40,7 @@ select
 from target_freshness
 order by
     list_position(['failed', 'truncated', 'skipped', 'complete'], last_attempt_status),
+    region = 'all' desc,
     captured_at nulls first,
     account_id,
     region

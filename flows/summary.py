@@ -25,7 +25,14 @@ def sentence(summary: Summary, effects: Effects | None = None) -> str:
     """One sentence: `12 targets, 48,210 builds, 37 changed`, after what was not read whole.
 
     `2 of 40 targets not read whole: 111122223333/eu-west-1 failed (AccessDeniedException), …; …`.
+    Where the warehouse was not built, it begins with that.
     """
+    if problem := summary.warehouse_problem:
+        return printable(f"the warehouse was not built: {problem}; {_covered(summary, effects)}")
+    return _covered(summary, effects)
+
+
+def _covered(summary: Summary, effects: Effects | None) -> str:
     asked = summary.asked
     builds = counted(summary.row_counts["image_builds"], "build")
     changes = f", {effects.changed:,} changed" if effects and effects.since else ""

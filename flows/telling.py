@@ -145,9 +145,19 @@ def look_before(parameters: SnapshotParameters, warn: Say) -> Before | None:
 def look_after(
     parameters: SnapshotParameters, summary: Summary, before: Before | None, warn: Say
 ) -> Effects | None:
-    """What the run changed; None where that cannot be told."""
-    with attempt("what the run changed is not told", warn):
-        return effects(parameters.warehouse, date.fromisoformat(summary.snapshot_date), before)
+    """What the run changed; None where that cannot be told.
+
+    A warehouse that was not brought up to date is not asked: what it shows may be of days ago, and
+    every target be stale in it that was read just now.
+    """
+    untold = "what the run changed is not told"
+    if summary.warehouse_problem:
+        warn(f"{untold}: the warehouse is not up to date")
+        return None
+    with attempt(untold, warn):
+        asked = {(t.outcome.account_id, t.outcome.region) for t in summary.asked}
+        day = date.fromisoformat(summary.snapshot_date)
+        return effects(parameters.warehouse, day, before, asked)
     return None
 
 

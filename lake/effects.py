@@ -6,10 +6,10 @@ first had not shown.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 from typing import Any, Final, Generic, NamedTuple, TypeVar
@@ -17,8 +17,10 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar
 import duckdb
 import pyarrow as pa
 
+from lake.carry import TargetKey
 from lake.interruption import heeded_after
 from lake.sql import text
+from lake.staleness import StaleTarget, stale_targets, told_stale
 from lake.warehouse import connect
 
 MOST_FOUND: Final = 100
@@ -34,11 +36,15 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True)
 class Before:
-    """What showed before a commit: golden AMIs, the date's new failures, the targets ever read."""
+    """What showed before a commit: golden AMIs, the date's new failures, the targets ever read.
+
+    `stale` are the targets that the date's runs have told to be stale, with whether it was asked.
+    """
 
     golden: pa.Table
     failures: pa.Table
     targets: pa.Table
+    stale: frozenset[tuple[TargetKey, bool]]
 
 
 class StateCount(NamedTuple):
@@ -79,17 +85,6 @@ class GoldenChange(NamedTuple):
     new_ami_id: str | None
 
 
-class StaleTarget(NamedTuple):
-    """A target that was not read whole for long; `captured_at` None where it never was."""
-
-    account_id: str
-    region: str
-    captured_at: datetime | None
-    failed_attempt_count: int
-    last_error_code: str | None
-    last_error_message: str | None
-
-
 class GoneBuild(NamedTuple):
     """A build that is not listed any more, with its last state."""
 
@@ -102,7 +97,9 @@ class GoneBuild(NamedTuple):
 
 @dataclass(frozen=True)
 class Found(Generic[Row]):
-    """The first `MOST_FOUND` rows of a kind, and how many there are."""
+    """The first `MOST_FOUND` rows of a kind, those that somebody acts on before the others, and how
+    many there are.
+    """
 
     rows: tuple[Row, ...] = ()
     total: int = 0
@@ -114,7 +111,8 @@ class Effects:
 
     `since` are the dates, the oldest and the newest, of the captures that its targets' builds were
     compared with; None where there was none. `changed` counts builds that differ in any column, of
-    which `states` tells those whose state does.
+    which `states` tells those whose state does. `newly_stale` are those that are stale and that no
+    run of the date before had told.
     """
 
     since: tuple[date, date] | None
@@ -124,6 +122,7 @@ class Effects:
     failures: Found[NewFailure]
     golden: Found[GoldenChange]
     stale: Found[StaleTarget]
+    newly_stale: Found[StaleTarget]
 
 
 def shown_before(warehouse: Path, snapshot_date: date) -> Before | None:
@@ -136,13 +135,22 @@ def shown_before(warehouse: Path, snapshot_date: date) -> Before | None:
             cursor.sql(_GOLDEN).to_arrow_table(),
             cursor.sql(_FAILURE_KEYS, params=[snapshot_date]).to_arrow_table(),
             cursor.sql("select account_id, region from current_targets").to_arrow_table(),
+            told_stale(cursor, snapshot_date),
         )
 
     return _asked(warehouse, ask)
 
 
-def effects(warehouse: Path, snapshot_date: date, before: Before | None) -> Effects:
-    """What the newest commit of the date changed; without `before`, no golden AMI did."""
+def effects(
+    warehouse: Path,
+    snapshot_date: date,
+    before: Before | None,
+    asked: Collection[TargetKey] = frozenset(),
+) -> Effects:
+    """What the newest commit of the date changed; without `before`, no golden AMI did.
+
+    Of the stale targets those `asked`, the run's own, are named before any that is not read any more.
+    """
 
     def ask(cursor: duckdb.DuckDBPyConnection) -> Effects:
         none = cursor.sql(_GOLDEN).limit(0).to_arrow_table()
@@ -151,6 +159,9 @@ def effects(warehouse: Path, snapshot_date: date, before: Before | None) -> Effe
         cursor.register("failures_before", keys if before is None else before.failures)
         cursor.register("targets_before", keys if before is None else before.targets)
         ((oldest, newest),) = _rows(cursor, _SINCE, snapshot_date)
+        stale = sorted(stale_targets(cursor, snapshot_date), key=lambda s: s.key not in asked)
+        changes = _all(cursor, GoldenChange, _GOLDEN_CHANGES)
+        told = frozenset() if before is None else before.stale
         states = [StateCount(*row) for row in _rows(cursor, _STATES, snapshot_date)]
         return Effects(
             since=None if oldest is None else (oldest, newest),
@@ -158,8 +169,9 @@ def effects(warehouse: Path, snapshot_date: date, before: Before | None) -> Effe
             states=tuple(count for count in states if count.was != count.is_now),
             gone=_found(cursor, GoneBuild, _GONE, snapshot_date),
             failures=_found(cursor, NewFailure, _FAILURES, snapshot_date),
-            golden=_found(cursor, GoldenChange, _GOLDEN_CHANGES),
-            stale=_stale(cursor, snapshot_date),
+            golden=_first(sorted(changes, key=lambda change: change.new_ami_id is None)),
+            stale=_first(stale),
+            newly_stale=_first([s for s in stale if not _is_told(s.key, s.key in asked, told)]),
         )
 
     return _asked(warehouse, ask)
@@ -192,12 +204,6 @@ def _asking(warehouse: Path, **settings: str) -> Iterator[duckdb.DuckDBPyConnect
         yield cursor
 
 
-def _stale(cursor: duckdb.DuckDBPyConnection, snapshot_date: date) -> Found[StaleTarget]:
-    """The stale targets; of a healthy fleet one date is looked at, and not every attempt ever."""
-    ((is_any,),) = _rows(cursor, _IS_ANY_STALE, snapshot_date)
-    return _found(cursor, StaleTarget, _STALE) if is_any else Found()
-
-
 def _rows(cursor: duckdb.DuckDBPyConnection, query: str, *given: Any) -> list[tuple[Any, ...]]:
     return cursor.execute(query, given).fetchall()
 
@@ -206,8 +212,21 @@ def _found(
     cursor: duckdb.DuckDBPyConnection, kind: Callable[..., Row], query: str, *given: Any
 ) -> Found[Row]:
     """The first rows of the answer, and how many there are."""
-    rows = _rows(cursor, f"from ({query}) order by all", *given)
-    return Found(tuple(kind(*row) for row in rows[:MOST_FOUND]), len(rows))
+    return _first(_all(cursor, kind, query, *given))
+
+
+def _all(
+    cursor: duckdb.DuckDBPyConnection, kind: Callable[..., Row], query: str, *given: Any
+) -> list[Row]:
+    return [kind(*row) for row in _rows(cursor, f"from ({query}) order by all", *given)]
+
+
+def _first(rows: list[Row]) -> Found[Row]:
+    return Found(tuple(rows[:MOST_FOUND]), len(rows))
+
+
+def _is_told(key: TargetKey, is_asked: bool, told: Collection[tuple[TargetKey, bool]]) -> bool:
+    return (key, True) in told or (not is_asked and (key, False) in told)
 
 
 _GOLDEN: Final = """
@@ -262,17 +281,3 @@ select account_id, region, arn, name, previous_status as was
 
 _SINCE: Final = """
 select min(previous_date), max(previous_date) from target_captures where snapshot_date = ?"""
-
-_IS_ANY_STALE: Final = """
-select
-    exists(from current_targets where epoch_us(now()) - epoch_us(captured_at) > 36 * 3600000000)
-    or exists(
-        from snapshot_targets as t
-        anti join current_targets as c on c.account_id = t.account_id and c.region = t.region
-        where t.snapshot_date = $1 and t.status <> 'skipped'
-    )
-"""
-_STALE: Final = """
-select account_id, region, captured_at, failed_attempt_count, last_error_code, last_error_message
-from target_freshness
-where is_stale"""

@@ -13,9 +13,9 @@ from lake.effects import (
     GoldenChange,
     GoneBuild,
     NewFailure,
-    StaleTarget,
     StateCount,
 )
+from lake.staleness import StaleTarget
 
 ACCOUNT: Final = "111122223333"
 BEGAN: Final = datetime(2025, 11, 20, 2, tzinfo=UTC)
@@ -113,7 +113,17 @@ COMPLETE: Final = Summary(
     seconds=4.75,
     last_whole={},
 )
-NOTHING: Final = Effects(None, 0, (), Found(), Found(), Found(), Found())
+STALE: Final = Found(
+    (
+        StaleTarget(
+            ACCOUNT, "eu-west-1", datetime(2025, 11, 18, 2, 1, tzinfo=UTC), 2,
+            "AccessDeniedException", DENIED,
+        ),
+        StaleTarget(ACCOUNT, "me-south-1", None, 0, None, None),
+    ),
+    2,
+)  # fmt: skip
+NOTHING: Final = Effects(None, 0, (), Found(), Found(), Found(), Found(), Found())
 MUCH: Final = Effects(
     since=(date(2025, 11, 18), date(2025, 11, 19)),
     changed=1_037,
@@ -159,14 +169,6 @@ MUCH: Final = Effects(
         ),
         2,
     ),
-    stale=Found(
-        (
-            StaleTarget(
-                ACCOUNT, "eu-west-1", datetime(2025, 11, 18, 2, 1, tzinfo=UTC), 2,
-                "AccessDeniedException", DENIED,
-            ),
-            StaleTarget(ACCOUNT, "me-south-1", None, 0, None, None),
-        ),
-        2,
-    ),
+    stale=STALE,
+    newly_stale=STALE,
 )  # fmt: skip

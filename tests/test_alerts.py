@@ -133,6 +133,14 @@ def test_a_run_that_changed_nothing_says_that_it_was_committed() -> None:
     assert "changed_builds" not in untold.payload
 
 
+def test_what_an_earlier_run_of_the_date_told_to_be_stale_is_counted_and_not_told_again() -> None:
+    """What there is more of than can be named is counted without it."""
+    told = [*alerts_of(COMPLETE, replace(MUCH, newly_stale=Found()), LAKE)]
+    assert "imagelake.target.stale" not in [alert.event for alert in told]
+    assert told[-1].payload["stale_targets"] == 2
+    assert told[-2].payload == {"omitted": {"imagelake.build.failed": 36}}
+
+
 def test_a_build_whose_arn_names_no_image_stands_for_itself() -> None:
     failure = NewFailure(ACCOUNT, "us-east-1", "not-an-arn\n", None, None, None, None, None, None)
     effects = replace(NOTHING, failures=Found((failure,), 1))

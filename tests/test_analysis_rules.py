@@ -90,30 +90,54 @@ def test_an_account_is_no_target_once_its_regions_are_asked(ask: Any, status: st
 
 
 @pytest.mark.parametrize(
-    ("dates", "failures"),
+    ("dates", "failures", "read"),
     [
-        ([{HOME: "complete", UNLISTED: "failed"}, {HOME: "complete"}], 1),
-        ([{OTHER: "complete"}, {UNLISTED: "failed"}, {UNLISTED: "failed"}], 2),
-        ([{UNLISTED: "failed"}, {OTHER: "complete"}, {UNLISTED: "failed"}], 1),
-        ([{OTHER: "complete", UNLISTED: "failed"}], 1),
+        ([{HOME: "complete", UNLISTED: "failed"}, {HOME: "complete"}], 1, None),
+        ([{OTHER: "complete"}, {UNLISTED: "failed"}, {UNLISTED: "failed"}], 2, 0),
+        ([{UNLISTED: "failed"}, {OTHER: "complete"}, {UNLISTED: "failed"}], 1, 1),
+        ([{OTHER: "complete", UNLISTED: "failed"}], 1, 0),
+        ([{OTHER: "failed"}, {UNLISTED: "failed"}], 1, None),
     ],
-    ids=["another account's are", "asked before", "once more", "of the same date"],
+    ids=["another account's are", "asked before", "once more", "of the same date", "never read"],
 )
-def test_an_account_whose_regions_are_not_listed_is_stale(
-    ask: Any, dates: list[dict[Target, str]], failures: int
+def test_an_account_whose_regions_are_not_listed_is_as_old_as_they_are(
+    ask: Any, dates: list[dict[Target, str]], failures: int, read: int | None
 ) -> None:
-    """Until they are: what failed before they last were is not counted."""
+    """Until they are listed: what failed before they last were is not counted. By now it is stale."""
     query = """
-        select snapshot_date, last_attempt_date, last_attempt_status, failed_attempt_count, is_stale
+        select snapshot_date, builds, last_attempt_date, last_attempt_status, failed_attempt_count,
+            is_stale
         from target_freshness where region = 'all'
     """
     last = DAYS[max(day for day, targets in enumerate(dates) if UNLISTED in targets)]
-    assert ask(query, *listings(*dates)) == [(None, last, "failed", failures, True)]
+    day = None if read is None else DAYS[read]
+    assert ask(query, *listings(*dates)) == [(day, None, last, "failed", failures, True)]
     joined = """
         select max(c.snapshot_date)
         from bi.coverage as c join bi.targets as t using (target_key) where t.region = 'all'
     """
     assert ask(joined) == [(last,)]
+
+
+@pytest.mark.parametrize(("hours", "is_stale"), [(35.9, False), (37, True)])
+def test_an_account_whose_regions_are_not_listed_is_stale_after_36_hours(
+    ask: Any, hours: float, is_stale: bool
+) -> None:
+    """Like any target, by the newest capture of any of its regions: not at once."""
+    read = datetime.now(UTC) - timedelta(hours=hours)
+    regions = [
+        {**covered((OTHER[0], region), DAYS[0], "complete", "whole", 1), "captured_at": at}
+        for region, at in (("eu-west-1", read), ("us-east-1", read - timedelta(days=3)))
+    ]
+    runs = [
+        {"snapshot_targets": regions, "snapshots": [{}]},
+        {"snapshot_targets": [covered(UNLISTED, DAYS[1], "failed", "none")], "snapshots": [{}]},
+    ]
+    query = """
+        select captured_at, round(age_hours), failed_attempt_count, is_stale
+        from target_freshness where region = 'all'
+    """
+    assert ask(query, *runs) == [(read, round(hours), 1, is_stale)]
 
 
 def test_a_deprecation_is_due_in_so_many_days(ask: Any) -> None:

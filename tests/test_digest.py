@@ -102,6 +102,10 @@ def test_the_digest_where_what_changed_cannot_be_told() -> None:
 def test_a_state_is_a_sentence() -> None:
     """The first few targets that were not read whole by name, and why."""
     assert sentence(COMPLETE) == sentence(COMPLETE, NOTHING) == "1 target, 250 builds"
+    unbuilt = replace(COMPLETE, warehouse_problem="the disk is\x1b full")
+    assert sentence(unbuilt).startswith("the warehouse was not built: the disk is")
+    assert sentence(unbuilt).endswith(" full; 1 target, 250 builds")
+    assert "\x1b" not in sentence(unbuilt)
     assert sentence(COMPLETE, MUCH) == "1 target, 250 builds, 1,037 changed"
     assert sentence(PARTIAL, MUCH) == (
         "2 of 3 targets not read whole: 111122223333/eu-west-1 failed (AccessDeniedException), "

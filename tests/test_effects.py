@@ -1,5 +1,6 @@
 """What a commit changed is told once, and against what showed before it."""
 
+from collections.abc import Collection
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -12,17 +13,18 @@ from lake.effects import (
     GoldenChange,
     GoneBuild,
     NewFailure,
-    StaleTarget,
     StateCount,
     effects,
     shown_before,
 )
 from lake.folder import Folder
+from lake.staleness import StaleTarget
 from lake.warehouse import publish
-from tests.rows import arn_of
+from tests.rows import Target, arn_of, covered
 from tests.small_history import DAYS, DENIED, HOME, LONE, NEVER, OTHER
 from tests.small_runs import commit_date
 from tests.small_runs import write_small_history as write
+from tests.test_writer import commit_rows
 
 
 @pytest.fixture
@@ -37,11 +39,13 @@ def changed_on(folder: Folder, warehouse: Path, day: int) -> Effects:
     return committed(folder, warehouse, day)
 
 
-def committed(folder: Folder, warehouse: Path, day: int) -> Effects:
+def committed(
+    folder: Folder, warehouse: Path, day: int, asked: Collection[Target] = frozenset()
+) -> Effects:
     before = shown_before(warehouse, DAYS[day])
     commit_date(folder, day)
     publish(folder, warehouse)
-    return effects(warehouse, DAYS[day], before)
+    return effects(warehouse, DAYS[day], before, asked)
 
 
 def noon(day: date) -> datetime:
@@ -94,6 +98,7 @@ def test_new_failures_and_what_is_gone_are_told(folder: Folder, warehouse: Path)
         ),
         golden=Found(),
         stale=stale(4, other=4),
+        newly_stale=stale(4, other=4),
     )
 
 
@@ -102,7 +107,8 @@ def test_new_failures_and_what_is_gone_are_told(folder: Folder, warehouse: Path)
 def test_golden_amis_that_changed_are_told_with_both_ids(
     folder: Folder, warehouse: Path, monkeypatch: pytest.MonkeyPatch, memory: str
 ) -> None:
-    """One that is gone, too; in little memory, and in more where that does not do.
+    """One that is gone, too, after those to launch; in little memory, and in more where that does
+    not do.
 
     OTHER is denied that day: what it had stands, and nothing is told.
     """
@@ -114,8 +120,8 @@ def test_golden_amis_that_changed_are_told_with_both_ids(
     older = "ami-web/1.9.0/1-us-east-1"
     assert found.golden == Found(
         (
-            GoldenChange(*image, "db", *place, "DB", "1.1.0/1", None, gone, None),
             GoldenChange(*image, "web", *place, "Web Server", "1.9.0/1", "1.10.0/1", older, newer),
+            GoldenChange(*image, "db", *place, "DB", "1.1.0/1", None, gone, None),
         ),
         2,
     )
@@ -141,7 +147,7 @@ def test_a_first_snapshot_changes_nothing(folder: Folder, warehouse: Path) -> No
     commit_date(folder, 0)
     publish(folder, warehouse)
     found = effects(warehouse, DAYS[0], None)
-    assert found == Effects(None, 0, (), Found(), Found(), Found(), found.stale)
+    assert found == Effects(None, 0, (), Found(), Found(), Found(), found.stale, found.stale)
     assert found.stale.total == 4
 
 
@@ -153,3 +159,46 @@ def test_more_than_can_be_named_are_counted(
     monkeypatch.setattr("lake.effects.MOST_FOUND", 1)
     found = changed_on(folder, warehouse, 4)
     assert (len(found.stale.rows), found.stale.total) == (1, 4)
+
+
+@pytest.mark.usefixtures("at_once")
+def test_of_more_than_can_be_named_those_that_were_asked_are(
+    folder: Folder, warehouse: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their alerts are acted on, and targets that nobody asks any more stay stale for good."""
+    monkeypatch.setattr("lake.effects.MOST_FOUND", 1)
+    write(folder, 4)
+    found = committed(folder, warehouse, 4, asked=[NEVER])
+    named = (StaleTarget(*NEVER, None, 5, DENIED, "denied"),)
+    assert found.stale == found.newly_stale == Found(named, 4)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("at_once")
+def test_a_second_run_of_a_date_tells_of_no_stale_target_again(
+    folder: Folder, warehouse: Path
+) -> None:
+    """But of those that became so since: HOME and OTHER were read at noon of that day."""
+    write(folder, 5)
+    publish(folder, warehouse)
+    for asked in ((), (HOME, OTHER, LONE, NEVER)):
+        found = committed(folder, warehouse, 4, asked)
+        assert found.stale.total == 4
+        assert [row.key for row in found.newly_stale.rows] == [HOME, OTHER]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("at_once")
+def test_what_was_told_of_a_target_that_was_not_asked_is_told_once_it_is(
+    folder: Folder, warehouse: Path
+) -> None:
+    """A first run of the date is of HOME alone: LONE, asked by none, is stale and alerts nobody."""
+    write(folder, 3)
+    alone = {"snapshot_targets": [covered(HOME, DAYS[4], "complete", "whole", 0)]}
+    commit_rows(folder, DAYS[4], {**alone, "snapshots": [{"committed_at": noon(DAYS[4])}]})
+    publish(folder, warehouse)
+    before = shown_before(warehouse, DAYS[4])
+    unasked = effects(warehouse, DAYS[4], before)
+    assert LONE not in [row.key for row in unasked.newly_stale.rows]
+    asked = effects(warehouse, DAYS[4], before, [LONE])
+    assert asked.newly_stale.rows[0].key == LONE

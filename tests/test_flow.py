@@ -23,13 +23,16 @@ RUNS = {
     "complete": ["--region", EAST],
     "partial": ["--region", EAST, "--region", WEST, "--processes", "2"],
     "failed": ["--region", EAST],
+    "unbuilt": ["--region", EAST],
 }
-"""The regions of each run; the second region is denied, and to the last run everything, in words that
+"""The regions of each run; the second region is denied, and to the failed run everything, in words that
 would command a terminal."""
+WAREHOUSES = {"unbuilt": "w" * 240}
+"""So long a name that no file can be written beside it."""
 
 
 class Tracked:
-    """The three runs' ends, and what the server knows of them."""
+    """The four runs' ends, and what the server knows of them."""
 
     def __init__(self, api: str, root: Path, ended: dict[str, "subprocess.Popen[str]"]) -> None:
         self.root = root
@@ -74,7 +77,8 @@ def tracked(
             name: subprocess.Popen(
                 [
                     *(binary("imagelake"), "run", *regions, "--date", "2025-11-20"),
-                    *("--lake", str(root / name), "--warehouse", str(root / f"{name}.duckdb")),
+                    *("--lake", str(root / name)),
+                    *("--warehouse", str(root / f"{WAREHOUSES.get(name, name)}.duckdb")),
                 ],
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -113,6 +117,19 @@ def test_a_run_with_a_failed_target_is_a_partial_success(tracked: Tracked) -> No
     assert ("land", "COMPLETED") in tracked.tasks["partial"]
     assert "in 2 processes" in tracked.said["partial"]
     assert f"target={HOME}/{WEST} status=failed" in tracked.said["partial"]
+
+
+def test_a_run_whose_warehouse_is_not_built_is_a_partial_success(tracked: Tracked) -> None:
+    """Its state says so, as its exit status does: who is told of partial runs is told of it."""
+    kind, name, message = tracked.state("unbuilt")
+    assert tracked.exits["unbuilt"] == 3
+    assert (kind, name) == ("COMPLETED", "PartialSuccess")
+    assert message.startswith("the warehouse was not built: [Errno 36] File name too long: ")
+    assert "; 1 target, " in message
+    assert (
+        "what the run changed is not told: the warehouse is not up to date"
+        in (tracked.said["unbuilt"])
+    )
 
 
 def test_a_run_that_commits_nothing_has_failed(tracked: Tracked) -> None:

@@ -5,9 +5,9 @@
 -- example: select account_id, region, captured_at_utc, failed_attempt_count, last_error_code from bi.target_freshness where is_stale order by captured_at_utc nulls first
 -- clock: age_hours, is_stale
 -- column target_key: Joins to bi.targets, one to one: account_id/region.
--- column snapshot_date: The date of its newest complete capture; NULL where there is none.
+-- column snapshot_date: The date of its newest complete capture, and of the region all of its account's newest; NULL where there is none.
 -- column captured_at_utc: When that was taken (UTC).
--- column builds: Builds that it lists.
+-- column builds: Builds that it lists; NULL of the region all.
 -- column last_attempt_date: The newest date that the target was asked on.
 -- column last_attempt_status: How that ended: complete, truncated, failed or skipped.
 -- column last_attempt_at_utc: When that attempt's last answer was in (UTC).

@@ -4,9 +4,9 @@
 -- asks: How did the last attempt end, target by target?
 -- example: select account_id, region, snapshot_date, last_attempt_status, last_error_code from bi.targets order by last_attempt_status = 'complete', account_id, region
 -- column target_key: The target: account_id/region.
--- column snapshot_date: The date of its newest complete capture; NULL where there is none.
+-- column snapshot_date: The date of its newest complete capture, and of the region all of its account's newest; NULL where there is none.
 -- column captured_at_utc: When that was taken (UTC).
--- column builds: Builds that it lists.
+-- column builds: Builds that it lists; NULL of the region all.
 -- column last_attempt_date: The newest date that the target was asked on.
 -- column last_attempt_status: How that ended: complete, truncated, failed or skipped.
 -- column last_attempt_at_utc: When that attempt's last answer was in (UTC).

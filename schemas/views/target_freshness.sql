@@ -2,15 +2,15 @@
 -- (current_targets), how the last attempt to read it ended, and how many failed since. Stale is what is
 -- older than 36 hours: a daily snapshot that was missed, and half a day. A filtered look refreshes no
 -- target that was read whole. The region all stands for an account whose regions could not be listed,
--- until a later snapshot asks one of them.
+-- until a later snapshot asks one of them; it is as old as the newest capture of any of those.
 -- grain: one row a target that was ever asked (account_id, region)
 -- asks: Which targets are stale, and why?
 -- example: select account_id, region, captured_at, failed_attempt_count, last_error_code from target_freshness where is_stale order by captured_at nulls first
 -- clock: age_hours, is_stale
--- column snapshot_date: The date of its newest complete capture; NULL where there is none.
+-- column snapshot_date: The date of its newest complete capture, and of the region all of its account's newest; NULL where there is none.
 -- column captured_at: When that was taken.
 -- column age_hours: Hours since then; NULL where there is none.
--- column builds: Builds that it lists.
+-- column builds: Builds that it lists; NULL of the region all.
 -- column last_attempt_date: The newest date that the target was asked on.
 -- column last_attempt_status: How that ended: complete, truncated, failed or skipped.
 -- column last_attempt_at: When that attempt's last answer was in.
@@ -35,6 +35,24 @@ with asked as (
             snapshot_date
         )
 ),
+captures as (
+    select
+        account_id,
+        region,
+        snapshot_date,
+        captured_at,
+        builds
+    from current_targets
+    union all
+    select
+        account_id,
+        'all' as region,
+        arg_max(snapshot_date, captured_at) as snapshot_date,
+        max(captured_at) as captured_at,
+        null as builds
+    from current_targets
+    group by account_id
+),
 attempts as (
     select
         t.account_id,
@@ -55,7 +73,7 @@ attempts as (
             and (c.snapshot_date is null or t.snapshot_date >= c.snapshot_date)
         ) as failed_attempt_count
     from asked as t
-    left join current_targets as c using (account_id, region)
+    left join captures as c using (account_id, region)
     group by all
 )
 select
@@ -76,5 +94,5 @@ select
         else (epoch_us(now()) - epoch_us(c.captured_at)) / 3600e6 > 36
     end as is_stale
 from attempts as a
-left join current_targets as c
+left join captures as c
     on c.account_id = a.account_id and c.region = a.region
