@@ -36,7 +36,11 @@ class MaintainParameters(LakeParameters):
         description="Remove dates older than so many days (default: keep every date).",
     )
     keep_monthly: int = Field(
-        0, ge=0, le=MOST_DAYS, description="Of so many months before, keep the last date of each."
+        0,
+        ge=0,
+        le=MOST_DAYS,
+        description="Of so many months before, keep the last date of each and each target's last "
+        "complete capture.",
     )
     keep_raw_days: int | None = Field(
         None,

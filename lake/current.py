@@ -9,7 +9,7 @@ capture of some target is still its newest has files of its own.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from hashlib import sha256
@@ -25,7 +25,7 @@ from lake.records import (
     shown_commits,
 )
 from lake.run import Run, part_path, state_folder, state_run_folder, version_of
-from lake.state import TARGET_TABLES, Current, state_before, state_targets
+from lake.state import TARGET_TABLES, Current, state_before, state_targets, unfinished_removed
 from lake.storage import Lake
 from lake.timeline import pairs_of, read_timeline, timeline_of, with_captures
 from lake.writer import DataFile, Manifest, TablesWriter
@@ -86,7 +86,10 @@ def _derive(
         new = pairs_of(timeline) - pairs_of(timeline_before)
     if before is not None and chosen == old and timeline.equals(timeline_before):
         return before
-    written = _write(lake, chosen, timeline, run_id, manifest, before, old)
+    state = Run.begin(datetime.now(UTC)).run_id
+    with unfinished_removed(lake, state):
+        sources = _sources(lake, chosen, run_id, manifest, before, old)
+        written = _write(lake, state, chosen, timeline, sources)
     return replace(written, new_pairs=frozenset(new))
 
 
@@ -150,16 +153,13 @@ def _search(
 
 def _write(
     lake: Lake,
+    state: str,
     chosen: Mapping[TargetKey, _Row],
     timeline: pa.Table,
-    run_id: str,
-    manifest: Manifest,
-    before: Current | None,
-    old: Mapping[TargetKey, _Row],
+    sources: Iterable[_Source],
 ) -> Current:
-    state = Run.begin(datetime.now(UTC)).run_id
     files: dict[str, list[DataFile]] = {table.name: [] for table in DATA_TABLES}
-    for source in _sources(lake, chosen, run_id, manifest, before, old):
+    for source in sources:
         take = _whole_files if source.is_whole else _own_rows
         for name, taken in take(lake, state, source).items():
             files[name] += taken

@@ -1,8 +1,9 @@
 """Clean-up: the only code that deletes. It may be killed anywhere, and done again.
 
 Data goes only when no record names it, and a record only where what shows for its date stays, or
-where retention lets the whole date go. A run that is being written is younger than what is removed:
-a commit is refused from half the orphan age on.
+where retention lets the whole date go. What needs nothing written goes first: on a full disk it makes
+the room that forgetting a date takes. A run that is being written is younger than what is removed: a
+commit is refused from half the orphan age on.
 """
 
 from __future__ import annotations
@@ -60,16 +61,20 @@ def maintain(
         inventory = take_inventory(lake)
         plan = plan_removals(lake, inventory, keep, now)
         say("removing what need not be kept")
+        for leftover in plan.leftovers:
+            leftover.remove()
         with lake.exclusively(COMMIT_LOCK) as require_uncommitted:
 
             def require_held() -> None:
                 require_alone()
                 require_uncommitted()
 
-            changed = _drop_records(lake, plan, inventory, require_held)
-            _remove_files(lake, plan, inventory, changed, require_held)
-        for leftover in plan.leftovers:
-            leftover.remove()
+            changed = _changed(lake, plan, inventory)
+            _remove(lake, plan.without(changed | plan.expired), inventory, require_held)
+            if expired := plan.expired - changed:
+                say("removing dates past retention")
+                forget(lake, expired, require_held)
+                _remove(lake, plan.of(expired), inventory, require_held)
         say("moving old commit records aside")
         archive_records(lake, now, keep.orphan_age, require_alone)
         done = _removals(plan, inventory, changed)
@@ -83,56 +88,52 @@ def maintain(
     return done
 
 
-def _drop_records(
-    lake: Lake, plan: Plan, inventory: Inventory, require_held: Callable[[], None]
-) -> set[date]:
-    """Removes the planned records, a date's newest last; each from where it was published first.
+def _changed(lake: Lake, plan: Plan, inventory: Inventory) -> set[date]:
+    """The dates that got another record meanwhile: what shows of theirs stays until the next time.
 
-    So a record is gone once it is not there, and none that is being moved comes back (`_copy` in
-    lake/archive.py).
-    Returns the dates that got another record meanwhile: all that is theirs stays until the next time.
     Where a date is to go, any other record may have made it the holder of a target's last capture.
     """
     there = records_by_date(lake)
     changed = {day for day, of in there.items() if of != inventory.records.get(day)}
-    if changed and plan.expired:
-        changed |= plan.expired
-    dropped = [r for day, of in plan.records.items() if day not in changed for r in of]
-    if plan.expired - changed:
-        forget(lake, plan.expired, require_held)
-    showing = {of[0] for of in there.values()}
-    for is_showing in (False, True):
-        for folder in (COMMITS, OLDER):
-            require_held()
-            of_kind = [record for record in dropped if (record in showing) == is_showing]
-            lake.remove(record.within(folder).path for record in of_kind)
-    return changed
+    return changed | plan.expired if changed else changed
 
 
-def _remove_files(
-    lake: Lake,
-    plan: Plan,
-    inventory: Inventory,
-    changed: set[date],
-    require_held: Callable[[], None],
-) -> None:
-    """Removes the files of runs and states that no record names now.
+def _remove(lake: Lake, plan: Plan, inventory: Inventory, require_held: Callable[[], None]) -> None:
+    """Removes the plan's records, then the files that no record names any more.
 
     The lock of commits is held, and a commit looks at its files under it: so either it finds them
     gone and is refused, or its record is there and they stay.
     """
+    _drop_records(lake, plan, inventory, require_held)
     records = [record for of in records_by_date(lake).values() for record in of]
     runs = {(record.snapshot_date, record.run_id) for record in records}
     states = {record.state for record in newest_first(records)[:1]}
     removed = [
         *(inventory.data[key] for key in plan.data if key not in runs),
-        *(inventory.raw[key] for key in plan.raw if key[0] not in changed),
+        *(inventory.raw[key] for key in plan.raw),
         *(inventory.states[state] for state in plan.states if state not in states),
         RunFiles([inventory.changes[key] for key in changes_without(runs, plan.changes)]),
     ]
     for files in removed:
         require_held()
         lake.remove(files.paths)
+
+
+def _drop_records(
+    lake: Lake, plan: Plan, inventory: Inventory, require_held: Callable[[], None]
+) -> None:
+    """Removes the records, a date's newest last; each from where it was published first.
+
+    So a record is gone once it is not there, and none that is being moved comes back (`_copy` in
+    lake/archive.py).
+    """
+    dropped = [record for of in plan.records.values() for record in of]
+    showing = {of[0] for of in inventory.records.values()}
+    for is_showing in (False, True):
+        for folder in (COMMITS, OLDER):
+            require_held()
+            of_kind = [record for record in dropped if (record in showing) == is_showing]
+            lake.remove(record.within(folder).path for record in of_kind)
 
 
 def _derive_missing(lake: Lake, say: Callable[[str], object]) -> None:

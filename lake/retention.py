@@ -7,7 +7,7 @@ age on, and looks at its files again under the lock under which they are removed
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Final
 
@@ -24,6 +24,22 @@ from lake.schema_files import write_schema_files
 from lake.storage import Lake, Leftover
 
 GRACE: Final = timedelta(days=7)
+
+_LAST_OF_MONTHS: Final = """
+with told as materialized (
+    select snapshot_date, account_id, region, coverage
+    from snapshot_targets
+    where snapshot_date >= date '{since}'
+)
+select coalesce(max(snapshot_date) filter (where coverage = 'whole'), max(snapshot_date))
+from told
+where coverage in ('whole', 'filtered')
+group by account_id, region, date_trunc('month', snapshot_date)
+union
+select snapshot_date
+from visible_runs
+where snapshot_date >= date '{since}' and snapshot_date not in (select snapshot_date from told)"""
+"""By target and month the date that `current_targets` would choose; and those that tell no target."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +72,25 @@ class Plan:
     states: list[str]
     changes: list[ChangesKey]
     leftovers: list[Leftover]
+
+    def without(self, dates: Set[date]) -> Plan:
+        """The plan without the records and raw pages of the dates, and so without what they name."""
+        return replace(
+            self,
+            records={day: of for day, of in self.records.items() if day not in dates},
+            raw={key: reason for key, reason in self.raw.items() if key[0] not in dates},
+        )
+
+    def of(self, dates: Set[date]) -> Plan:
+        """What of the plan goes only with the dates, and the changes from and to them."""
+        return replace(
+            self,
+            records={day: of for day, of in self.records.items() if day in dates},
+            data={key: reason for key, reason in self.data.items() if key[0] in dates},
+            raw={key: reason for key, reason in self.raw.items() if key[0] in dates},
+            states=[],
+            leftovers=[],
+        )
 
 
 def plan_removals(lake: Lake, inventory: Inventory, keep: Keep, now: datetime) -> Plan:
@@ -119,28 +154,36 @@ def _expired(lake: Lake, dates: set[date], keep: Keep, now: datetime) -> set[dat
     if keep.keep_days is None:
         return set()
     today = now.date()
-    last_of_month = {(day.year, day.month): day for day in sorted(dates)}
-    monthly = {
-        day
-        for (year, month), day in last_of_month.items()
-        if (today.year - year) * 12 + today.month - month <= keep.keep_monthly
-    }
-    old = {day for day in dates if day <= today - timedelta(days=keep.keep_days)} - monthly
+    months: dict[tuple[int, int], set[date]] = {}
+    for day in dates:
+        if (today.year - day.year) * 12 + today.month - day.month <= keep.keep_monthly:
+            months.setdefault((day.year, day.month), set()).add(day)
+    old = {day for day in dates if day <= today - timedelta(days=keep.keep_days)}
+    old -= {max(of_month) for of_month in months.values()}
     if newest := next(iter(newest_first(commits(lake))), None):
         old -= {newest.snapshot_date}  # its record names the current rows
-    return old - _holding_current_captures(lake) if old else set()
+    if not old:
+        return set()
+    monthly = old & set().union(*months.values())
+    return old - _holding_captures(lake, min(monthly).replace(day=1) if monthly else None)
 
 
-def _holding_current_captures(lake: Lake) -> set[date]:
-    """The dates that hold some target's newest complete capture, as the history itself tells."""
+def _holding_captures(lake: Lake, since: date | None) -> set[date]:
+    """The dates that hold some target's newest complete capture, as the history itself tells.
+
+    And from the month on that begins at `since`, the newest of each month: the last date of a month
+    may lack a region that was denied on it. Where a date's targets are not told, it may hold one.
+    """
+    queries = ["select distinct snapshot_date from current_targets"]
+    if since is not None:
+        queries.append(_LAST_OF_MONTHS.format(since=since))
     versions = write_schema_files(lake)
     with heeded_after(), duckdb.connect() as connection:
         let_read(connection, lake.uri)
         for statement in definitions(lake, versions, has_state=False):
             if not statement.startswith("comment"):
                 connection.execute(statement)
-        rows = connection.execute("select distinct snapshot_date from current_targets").fetchall()
-    return {day for (day,) in rows}
+        return {day for sql in queries for (day,) in connection.execute(sql).fetchall()}
 
 
 def _raw(

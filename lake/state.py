@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
+
+import pyarrow as pa
 
 from lake.carry import TargetKey, targets_of
 from lake.records import Commit, commits, manifest_of, newest_first, read_record
@@ -94,6 +97,19 @@ def state_of(lake: Lake, record: Commit) -> Current | None:
     of_runs = [f for table in DATA_TABLES for f in manifest.get(table.name, ())]
     is_of_today = versions == {SCHEMA_VERSION} and all("/run_id=" in f.path for f in of_runs)
     return Current(record.state, manifest) if is_of_today else None
+
+
+@contextmanager
+def unfinished_removed(lake: Lake, state: str) -> Iterator[None]:
+    """Where writing the state fails, its files go: no record names them, and the disk may be full."""
+    try:
+        yield
+    except (OSError, pa.ArrowException):
+        for table in STATE_TABLES:
+            with suppress(OSError):
+                written = list(lake.files(state_folder(table.name, state)))
+                lake.remove(file.path for file in written)
+        raise
 
 
 def state_targets(lake: Lake, files: Iterable[DataFile]) -> dict[TargetKey, _Row]:

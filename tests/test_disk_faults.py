@@ -16,10 +16,13 @@ from extract.emulator import Emulator
 from flows.parameters import SnapshotParameters
 from flows.pipeline import take_snapshot
 from lake.location import open_folder
+from lake.maintain import maintain
 from lake.records import commits, runs_of
+from lake.retention import Keep
 from lake.warehouse import connect, publish
 from tests.command import IMAGELAKE
 from tests.committed import of_builds
+from tests.maintained import HOUR, after
 from tests.test_writer import DAY, commit_rows
 
 pytestmark = pytest.mark.slow
@@ -133,6 +136,24 @@ def test_a_full_disk_is_named_by_the_commands_that_look_after_a_lake(
     ballast.unlink()
     assert subprocess.run(command, capture_output=True, check=False).returncode == 0
     assert runs_of(lake, DAY)[0].run_id == first
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_clean_up_of_a_full_disk_makes_its_own_room(disk: Path, tmp_path: Path) -> None:
+    """What goes without a byte written goes first; forgetting a date then finds the room it takes."""
+    lake = open_folder(str(disk / "lake"))
+    for day in (DAY - timedelta(days=40), DAY, DAY):
+        shown = commit_rows(lake, day, of_builds(*(f"{day}/{number}" for number in range(500))))
+    publish(lake, tmp_path / "imagelake.duckdb")
+    leave_free(disk, 0)
+    with pytest.raises(OSError, match="No space left on device"):
+        commit_rows(lake, NEXT, of_builds("a"))
+    maintain(lake, Keep(keep_days=10), after(9 * 24 * HOUR))
+    assert {record.run_id for record in commits(lake)} == {shown.run_id}
+    assert [path.parent.name for path in lake.root.glob("image_builds/*=2*/*/*")] == [
+        f"run_id={shown.run_id}"
+    ]
+    commit_rows(lake, NEXT, of_builds("a"))
 
 
 READ_ONLY_FROM_WRITING_ON = """

@@ -13,6 +13,7 @@ from lake.maintain import maintain
 from lake.records import commits, manifest_of, read_record, runs_of
 from lake.retention import Keep
 from lake.run import Run
+from schemas.snapshots import FILTERED, NONE, PART, WHOLE
 from tests.committed import Reader, of_builds, reader
 from tests.maintained import HOUR, NOTHING, after, land
 from tests.test_writer import DAY, Rows, commit_rows, write_run
@@ -67,6 +68,76 @@ def test_a_targets_newest_complete_capture_stays_whatever_its_age(
     maintain(folder, Keep(keep_days=30), now)
     assert sorted({c.snapshot_date for c in commits(folder)}) == [old, new]
     assert len(reader.arns("current_builds")) == 7
+
+
+EAST, WEST = "us-east-1", "us-west-2"
+
+
+def of_targets(coverages: dict[str, str]) -> Rows:
+    """A run of these regions' coverages; one that was not read has no build."""
+    runs = [target_rows(region, int(c != "none"), c) for region, c in coverages.items()]
+    rows = {table: [row for run in runs for row in run[table]] for table in runs[0]}
+    return rows | {"snapshots": rows["snapshots"][:1]}
+
+
+@pytest.mark.parametrize(
+    ("august", "kept"),
+    [
+        pytest.param(
+            {28: (WHOLE, WHOLE), 29: (WHOLE, WHOLE), 30: (WHOLE, WHOLE), 31: (WHOLE, NONE)},
+            [30, 31],
+            id="one region denied on the last",
+        ),
+        pytest.param(
+            {27: (WHOLE, WHOLE), 28: (WHOLE, NONE), 29: (PART, NONE), 31: (NONE, PART)},
+            [27, 28, 31],
+            id="each region whole on another",
+        ),
+        pytest.param(
+            {28: (WHOLE, WHOLE), 29: (WHOLE, FILTERED), 31: (FILTERED, FILTERED)},
+            [28, 29, 31],
+            id="a whole capture before a filtered one",
+        ),
+        pytest.param(
+            {28: (WHOLE, FILTERED), 29: (WHOLE, FILTERED), 30: (WHOLE, NONE), 31: (WHOLE, NONE)},
+            [29, 31],
+            id="a filtered one where there is none that is whole",
+        ),
+        pytest.param(
+            {29: (WHOLE, WHOLE), 30: (WHOLE, WHOLE), 31: (WHOLE, WHOLE)}, [31], id="all on the last"
+        ),
+    ],
+)
+def test_of_a_month_each_targets_last_complete_capture_stays(
+    folder: Folder, august: dict[int, tuple[str, str]], kept: list[int]
+) -> None:
+    """With the last date, whatever that covers; a second clean-up finds nothing more to remove."""
+    for day, coverages in august.items():
+        commit_rows(
+            folder, date(2036, 8, day), of_targets(dict(zip((EAST, WEST), coverages, strict=True)))
+        )
+    newest = date(2036, 11, 30)
+    commit_rows(folder, newest, of_targets({EAST: WHOLE, WEST: WHOLE}))
+    now = datetime(2036, 11, 30, 12, tzinfo=UTC)
+    keep = Keep(keep_days=60, keep_monthly=24)
+    for _ in range(2):
+        maintain(folder, keep, now)
+        there = sorted({record.snapshot_date for record in commits(folder)})
+        assert there == [*(date(2036, 8, day) for day in kept), newest]
+    maintain(folder, Keep(keep_days=60, keep_monthly=2), now)
+    assert {record.snapshot_date for record in commits(folder)} == {newest}
+
+
+def test_of_a_month_a_date_stays_whose_targets_cannot_be_told(folder: Folder) -> None:
+    """It may hold the last complete capture of one."""
+    damaged, last, newest = date(2036, 8, 29), date(2036, 8, 31), date(2036, 11, 30)
+    for day in (date(2036, 8, 28), damaged, last, newest):
+        commit_rows(folder, day, of_targets({EAST: WHOLE}))
+    (targets,) = folder.root.glob(f"snapshot_targets/snapshot_date={damaged}/*/*")
+    targets.unlink()
+    now = datetime(2036, 11, 30, 12, tzinfo=UTC)
+    maintain(folder, Keep(keep_days=60, keep_monthly=24), now)
+    assert sorted({c.snapshot_date for c in commits(folder)}) == [damaged, last, newest]
 
 
 def test_raw_pages_stay_as_long_as_rows_of_theirs_show(folder: Folder) -> None:
