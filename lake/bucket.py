@@ -39,7 +39,6 @@ from lake.storage import (
 VISIBILITY_DELAY: Final = timedelta(seconds=5)
 """From naming a commit record to its taking effect: one PUT (0.3 s at the most) and clock skew."""
 SINGLE_UPLOAD_BYTES: Final = 5 << 30  # S3's limit; a larger file goes up in parts, shown at once
-REMOVED_AT_ONCE: Final = 1000  # S3's limit for one DeleteObjects
 
 _URI: Final = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/([\w./=-]*))?", re.ASCII)
 
@@ -214,18 +213,8 @@ class Bucket:
 
     def remove(self, paths: Iterable[str]) -> None:
         """A thousand at a time, in the order given."""
-        keys = [{"Key": self._key(path)} for path in paths]
         with self.store.told("cannot be removed", "s3:DeleteObject"):
-            for first in range(0, len(keys), REMOVED_AT_ONCE):
-                batch = {"Objects": keys[first : first + REMOVED_AT_ONCE], "Quiet": True}
-                answer = self.client.delete_objects(
-                    Bucket=self.name, Delete=batch, **self.store.owner
-                )
-                for failed in answer.get("Errors", ()):
-                    raise StorageError(
-                        f"{self.uri}: {failed['Key']} cannot be removed: {failed.get('Code')}; "
-                        "allow s3:DeleteObject"
-                    )
+            self.store.remove([self._key(path) for path in paths])
 
     def glob(self, pattern: str) -> str:
         """The pattern below the URI, whose characters mean nothing to a glob."""

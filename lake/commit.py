@@ -30,6 +30,7 @@ from lake.records import (
 from lake.run import Run
 from lake.storage import Lake, StorageError, UnknownOutcomeError
 from lake.timeline import Pair
+from lake.waits import waits
 from lake.writer import Manifest
 from schemas.table import SCHEMA_VERSION
 
@@ -40,8 +41,6 @@ ORPHAN_AGE: Final = timedelta(hours=24)
 """Files that no record names are removed past this age."""
 MOST_AHEAD_SECONDS: Final = 600.0
 """A record that takes effect later than this is no record to wait for."""
-PUBLISHED_TRIES: Final = 5
-"""A record whose publishing ended in nobody knows what is stamped and published anew so often."""
 
 
 class CommitError(Exception):
@@ -150,6 +149,7 @@ def publish_record(
 ) -> Commit:
     """Creates a record that takes effect after every other, whatever the clock says.
 
+    One whose publishing ended in nobody knows what is stamped and published anew, for a time.
     `require_held` raises where the lock of commits may be another's by now.
     """
     named: list[Commit] = []
@@ -170,15 +170,14 @@ def publish_record(
         return named[-1].path
 
     encoded = json.dumps(content).encode()  # one line: Athena and Spark read it as a row
-    unknown = 0
+    between = waits()
     while True:
         try:
             lake.create(name, encoded)
         except FileExistsError:
             continue
         except UnknownOutcomeError as error:
-            unknown += 1
-            if unknown >= PUBLISHED_TRIES:
+            if next(between, None) is None:
                 raise CommitError(
                     f"run {run_id}: whether its record was published cannot be told: {error}; see "
                     "`imagelake status`, and run again"

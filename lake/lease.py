@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from typing import Final
+from typing import Any, Final
+from uuid import uuid4
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -39,6 +40,7 @@ class Lease:
     store: Store
     key: str
     lease_seconds: float = LEASE_SECONDS
+    _nonce: str = field(default_factory=lambda: uuid4().hex)
     _etag: str = ""
     _renewed_at: float = 0.0
     _ended: threading.Event = field(default_factory=threading.Event)
@@ -73,21 +75,20 @@ class Lease:
 
     def _take_over(self) -> bool:
         """Takes a lease whose holder stopped renewing it; both times are the store's own."""
-        try:
-            found = self.store.client.get_object(
-                Bucket=self.store.bucket, Key=self.key, **self.store.owner
-            )
-        except ClientError as error:
-            if status_of(error) == 404:
-                return False  # released meanwhile
-            raise
-        found["Body"].read()
+        found = self._found()
+        if found is None:
+            return False  # released meanwhile
         now = parsedate_to_datetime(found["ResponseMetadata"]["HTTPHeaders"]["date"])
         is_dead = (now - found["LastModified"]).total_seconds() > self.lease_seconds
         return is_dead and self._put(IfMatch=found["ETag"])
 
     def _keep_renewing(self) -> None:
-        while not self._ended.wait(self.lease_seconds / 4):
+        """Once in a quarter of its length, and soon again where that failed or took long."""
+        while True:
+            due_at = self._renewed_at + self.lease_seconds / 4
+            left = max(_POLL_SECONDS, due_at - time.time())
+            if self._ended.wait(min(left, self.lease_seconds / 4)):  # the clock may be set back
+                return
             try:
                 if not self._put(IfMatch=self._etag):
                     return  # lost: nothing is renewed that belongs to another
@@ -104,8 +105,8 @@ class Lease:
             return
 
     def _put(self, **condition: str) -> bool:
-        holder = {"host": socket.gethostname(), "at": time.time(), "nonce": time.monotonic_ns()}
         asked_at = time.time()  # the wall clock goes on while the process is suspended
+        holder = {"host": socket.gethostname(), "at": asked_at, "nonce": self._nonce}
         try:
             answer = self.store.client.put_object(
                 Bucket=self.store.bucket,
@@ -115,8 +116,39 @@ class Lease:
                 **self.store.written,
             )
         except ClientError as error:
-            if status_of(error) in _TAKEN or (status_of(error) == 404 and "IfMatch" in condition):
+            if status_of(error) in _TAKEN:
+                return self._is_ours()
+            if status_of(error) == 404 and "IfMatch" in condition:
                 return False
             raise
         self._etag, self._renewed_at = answer["ETag"], asked_at
         return True
+
+    def _is_ours(self) -> bool:
+        """Whether what stands in the way is what this very lease wrote; it is held then, since then.
+
+        A write whose answer was lost is repeated, by the SDK or later, and finds itself.
+        """
+        found = self._found()
+        if found is None:
+            return False
+        try:
+            holder = json.loads(found["Content"])
+            if holder["nonce"] != self._nonce:
+                return False
+            self._etag, self._renewed_at = found["ETag"], float(holder["at"])
+        except (ValueError, TypeError, KeyError):
+            return False  # whoever wrote that
+        return True
+
+    def _found(self) -> dict[str, Any] | None:
+        """The store's answer with the object and, as `Content`, what is in it; None where none is."""
+        try:
+            answer: dict[str, Any] = self.store.client.get_object(
+                Bucket=self.store.bucket, Key=self.key, **self.store.owner
+            )
+        except ClientError as error:
+            if status_of(error) == 404:
+                return None
+            raise
+        return {**answer, "Content": answer["Body"].read()}

@@ -20,8 +20,6 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 from unittest.mock import patch
 
-from botocore.retries.standard import ExponentialBackoff
-
 from extract.emulator import Emulator, start
 from extract.emulator.faults import BREAKAGES, ERRORS
 from extract.errors import TargetError
@@ -167,8 +165,8 @@ def _emulator(accounts: Sequence[str], builds: int) -> Iterator[tuple[Emulator, 
         emulator = stack.enter_context(start(accounts=accounts, regions=REGIONS, builds=builds))
         stack.enter_context(patch.dict("os.environ", emulator.environment()))
         stack.enter_context(patch("extract.patience._SHORTEST_BACKOFF_SECONDS", 0.02))
-        scale = {"throttling_base_scale": 0.05}  # botocore's own, of signing in
-        stack.enter_context(patch.dict(ExponentialBackoff._DEFAULT_BACKOFF_CONFIG, scale))
+        waits = "botocore.retryhandler.delay_exponential"  # botocore's own, of signing in
+        stack.enter_context(patch(waits, lambda **_: 0.02))
         yield emulator, Path(folder)
 
 

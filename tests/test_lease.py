@@ -16,7 +16,7 @@ from lake.bucket import Bucket, open_bucket
 from lake.lease import Lease, LeaseError
 from lake.storage import LakeSettings, StorageError
 from tests.aws import Moto
-from tests.s3 import client, environment, new_bucket
+from tests.s3 import Call, client, environment, new_bucket, proxy
 
 LEASE_SECONDS = 2.0
 """Long enough for a busy machine to renew in time, and for the whole seconds that a store tells."""
@@ -154,6 +154,48 @@ def test_whoever_lost_it_is_told(s3: Moto, bucket: Bucket, new_lease: NewLease) 
         with pytest.raises(LeaseError, match=rf"s3://{bucket.name}/{KEY} was lost to a pause"):
             require_held()
     assert client(s3).get_object(Bucket=bucket.name, Key=KEY)["Body"].read() == b"another's"
+
+
+def losing(*numbers: int) -> Callable[[Call], str | None]:
+    """Has the store do every PUT and loses the answers of these, counted from 1."""
+    puts: list[str] = []
+
+    def trouble(call: Call) -> str | None:
+        if call.method != "PUT":
+            return None
+        puts.append(call.path)
+        return "break after" if len(puts) in numbers else None
+
+    return trouble
+
+
+def test_a_renewal_whose_answer_was_lost_was_one_all_the_same(
+    s3: Moto, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The SDK repeats it, which the first try of it then refuses: the lease is held on."""
+    with proxy(s3.url) as in_the_way:
+        in_the_way.trouble = losing(2)
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", in_the_way.url)
+        behind = open_bucket(f"{bucket.uri}/behind", LakeSettings())
+        with Lease(behind.store, KEY, LEASE_SECONDS).held() as require_held:
+            time.sleep(1.5 * LEASE_SECONDS)
+            require_held()
+        assert locks(s3, bucket) == []
+        assert [call.method for call in in_the_way.calls].count("GET") == 1
+
+
+def test_a_lease_that_was_got_without_an_answer_is_held_at_once(
+    s3: Moto, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not waited for until it runs out."""
+    monkeypatch.setattr("lake.lease.WAIT_SECONDS", 1.0)
+    with proxy(s3.url) as in_the_way:
+        in_the_way.trouble = losing(1)
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", in_the_way.url)
+        behind = open_bucket(f"{bucket.uri}/behind", LakeSettings())
+        with Lease(behind.store, KEY).held() as require_held:
+            require_held()
+        assert locks(s3, bucket) == []
 
 
 def test_a_lock_that_was_lost_fails_the_block_in_the_lakes_words(bucket: Bucket) -> None:

@@ -114,7 +114,7 @@ def test_what_a_run_changed_is_told_of_it_too(world: World) -> None:
     assert sorted(before.golden["ami_id"].to_pylist()) == [ami for (ami,) in golden]
     found = effects(world.warehouse, date.fromisoformat(DATE), before)
     assert found == effects(world.warehouse, date.fromisoformat(DATE), None)
-    assert found == Effects(None, 0, (), Found(), Found(), Found(), Found())
+    assert found == Effects(None, 0, (), Found(), Found(), Found(), Found(), Found())
 
 
 def test_status_tells_each_target_and_verifies_each_file(world: World) -> None:

@@ -182,6 +182,7 @@ def test_refused_credentials_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("emulator")
 def test_an_endpoint_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:9")
+    monkeypatch.setattr("extract.sessions._MOST_ATTEMPTS", 2)
     message, is_usage = refusal("us-east-1")
     assert not is_usage
     assert "http://127.0.0.1:9" in message
