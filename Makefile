@@ -20,7 +20,9 @@ demo: $(READY)  ## take 14 daily snapshots of an emulated fleet and answer four 
 superset: $(SUPERSET_READY)  ## show the demo's fleet in Superset, on 127.0.0.1 until Ctrl-C (PORT=8088)
 	@exec $(BIN)/python -m flows.superset.serving $(PORT)
 
-PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+# one more than there are cores: many a test waits for a server; on two cores a quarter less time
+WORKERS := $(shell $(PYTHON) -c "import os; print(len(getattr(os, 'sched_getaffinity', lambda _: range(os.cpu_count() or 1))(0)) + 1)")
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test: $(READY)  ## run the tests, lint and type check (4 minutes)
 	@$(PYTEST) -m "not slow and not long and not superset"

@@ -191,7 +191,7 @@ def test_a_record_that_is_yet_to_take_effect_is_not_taken_for_shown(
             early.append(rows(reader, asked))
         await_effect(record)
 
-    monkeypatch.setattr("lake.folder.VISIBILITY_DELAY", timedelta(seconds=20))
+    monkeypatch.setattr("lake.folder.VISIBILITY_DELAY", timedelta(seconds=8))
     monkeypatch.setattr("lake.commit.await_effect", build_first)
     commit_rows(folder, DAY, of_builds("a"))
     assert early == [[(0,)]]
