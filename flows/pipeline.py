@@ -82,7 +82,9 @@ class Steps:
     publish: Callable[[SnapshotParameters], bool]
 
 
-def commit_run(parameters: SnapshotParameters, plan: Plan, written: Written) -> Commit:
+def commit_run(
+    parameters: SnapshotParameters, plan: Plan, written: Written, *, awaits: bool = False
+) -> Commit:
     """Shows the run, all tables at once, from `effective_at_ms` on; to await that is the caller's."""
     raw_runs = {
         (t.outcome.account_id, t.outcome.region): t.raw_runs(plan.run.run_id)
@@ -98,17 +100,13 @@ def commit_run(parameters: SnapshotParameters, plan: Plan, written: Written) -> 
             **raw_runs_fact(plan.run.run_id, raw_runs),
         },
         written.after,
-        waits=False,
+        awaits=awaits,
     )
 
 
 def commit_visibly(parameters: SnapshotParameters, plan: Plan, written: Written) -> Commit:
     """As `commit_run`, and returns when it is visible: whoever is told of the commit may look."""
-    with held_off() as hold_off:
-        record = commit_run(parameters, plan, written)
-        hold_off()
-        await_effect(record)
-    return record
+    return commit_run(parameters, plan, written, awaits=True)
 
 
 def publish_warehouse(parameters: SnapshotParameters) -> bool:

@@ -98,25 +98,21 @@ class Session:
                 self._command(statement.text)
             else:
                 self._relations = {}  # it may make some
-                path, self._save = self._save, None
-                form = (format_of(path) if path else None) or self.form
-                try:
-                    ask(
-                        self.connection,
-                        statement,
-                        form,
-                        path,
-                        self.most,
-                        is_confined=self.is_confined,
-                    )
-                except QueryError:
-                    self._save = path  # there was no answer yet
-                    raise
+                self._ask(statement)
         except BrokenPipeError:
             raise
         except (QueryError, ParameterError, OSError) as error:
             self.is_good = False
             say(printable(str(error)))
+
+    def _ask(self, statement: Statement) -> None:
+        path, self._save = self._save, None
+        form = (format_of(path) if path else None) or self.form
+        try:
+            ask(self.connection, statement, form, path, self.most, is_confined=self.is_confined)
+        except QueryError:
+            self._save = path  # there was no answer yet
+            raise
 
     def relations(self) -> dict[str, Relation]:
         """What can be queried now, by name; what was known before where the warehouse cannot say."""

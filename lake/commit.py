@@ -55,12 +55,12 @@ def commit(
     after: str | None = ANY_RUN,
     orphan_age: timedelta = ORPHAN_AGE,
     *,
-    waits: bool = True,
+    awaits: bool = True,
 ) -> Commit:
     """Shows the run to every reader from `effective_at_ms` on; returns once it is visible.
 
     `facts` go into the record; `after` is the run of the date that this one was written to follow,
-    None where there was none. Without `waits` it returns once the record is there: `await_effect` is
+    None where there was none. Without `awaits` it returns once the record is there: `await_effect` is
     the caller's then. Raises CommitError where another was committed since, where the files
     are not as the manifest says, or where the run is so old that clean-up may have taken them.
     """
@@ -83,7 +83,7 @@ def commit(
 
             content = _content(run, manifest, facts)
             record = _show(lake, run.snapshot_date, run.run_id, content, at_the_last)
-        if waits:
+        if awaits:
             await_effect(record)
     return record
 

@@ -65,7 +65,7 @@ def test_a_warehouse_shows_the_record_that_holds_until_the_next_one_does(
     made_by_an_older_version(folder)
     run, manifest = write_run(folder, DAY + timedelta(days=1), of_builds("a", "b", "c"))
     monkeypatch.setattr("lake.folder.VISIBILITY_DELAY", timedelta(seconds=30))
-    commit(folder, run, manifest, {"status": "complete", "is_demo": False}, waits=False)
+    commit(folder, run, manifest, {"status": "complete", "is_demo": False}, awaits=False)
     publish(folder, tmp_path / "w.duckdb")
     assert counted(tmp_path / "w.duckdb") == 2
 
